@@ -1,0 +1,40 @@
+"""Settings of the engine and of packing, as they stand in a pipeline file.
+
+They decide how the work is cut, spread and stored; never what the labels are.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class EngineSettings(BaseModel):
+    """The `engine:` section."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    slice_units: int = Field(default=32, ge=1)
+    """Units in a slice: what one Ray task works on and one part holds."""
+    micro_batch_units: int = Field(default=8, ge=1)
+    """Units that pass through the stages together; bounds the memory of a worker."""
+    workers: int | None = Field(default=None, ge=1)
+    """Workers of each group; default: as many as fit the cluster."""
+    groups: list[list[str]] | None = None
+    """Stage names grouped by hand; default: consecutive stages with the same resources."""
+    max_failed: float | None = Field(default=None, ge=0)
+    """Stop when more units failed: a count if 1 or more, else a share of the units done so far."""
+
+
+class PackSettings(BaseModel):
+    """The `pack:` section: how kept samples become shards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    shard_megabytes: float = Field(default=256.0, gt=0)
+    """Upper size of a shard."""
+    shuffle_seed: int = 0
+    """Seed of the global order of samples."""
+    quota_per_label: int | None = Field(default=None, ge=1)
+    """At most this many samples with the same prompt text."""
+    near_duplicates: bool = True
+    """Drop samples whose prompt and target's fingerprint equal those of an earlier one."""

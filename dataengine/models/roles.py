@@ -1,0 +1,177 @@
+"""The roles that models play, one protocol each.
+
+A waveform is a 1-D float32 array, mono, full scale at ±1. Adapters resample by themselves: every call
+says at which rate its waveforms are. Calls are batched: lists in, lists out, in the same order, and the
+result for a waveform does not depend on what else is in the batch. Inputs are never written into. The
+same array object may come several times in a call (candidates of one window share a mixture): an
+adapter computes it once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+
+Waveform: TypeAlias = "np.ndarray[Any, np.dtype[np.float32]]"
+Matrix: TypeAlias = "np.ndarray[Any, np.dtype[np.float32]]"
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What provenance says of a model."""
+
+    role: str
+    adapter: str
+    version: str
+    digest: str
+    """Hash of the weights that are used, 32 hexadecimal digits."""
+    licence: str
+    commercial: bool
+    """Whether the licence of the weights allows commercial use."""
+    source: str
+    """Package or path the weights come from."""
+
+
+class Model(Protocol):
+    """What every adapter can say of itself."""
+
+    @property
+    def card(self) -> ModelCard: ...
+
+
+@dataclass(frozen=True)
+class Tags:
+    """What a tagger hears in one waveform."""
+
+    probabilities: Matrix
+    """[frames, classes], 0..1."""
+    embeddings: Matrix
+    """[frames, dimensions]."""
+
+
+class Tagger(Model, Protocol):
+    """Names sound events from a closed list of classes, frame by frame."""
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+    @property
+    def hop_seconds(self) -> float: ...
+
+    def tag(self, waveforms: Sequence[Waveform], sample_rate: int) -> list[Tags]: ...
+
+
+class TextEncoder(Model, Protocol):
+    """Turns text into unit vectors."""
+
+    def encode(self, texts: Sequence[str]) -> Matrix:
+        """[texts, dimensions], L2-normalised."""
+        ...
+
+
+@dataclass(frozen=True)
+class TextAudioScore:
+    """How well a text describes a waveform."""
+
+    clip: float
+    """−1..1 for the whole waveform."""
+    frames: Matrix
+    """[frames], the same score frame by frame; empty where the model gives none."""
+    hop_seconds: float
+
+
+class TextAudioScorer(Model, Protocol):
+    """Agreement of a text and a waveform (CLAP in the reference)."""
+
+    def score(
+        self, texts: Sequence[str], waveforms: Sequence[Waveform], sample_rate: int
+    ) -> list[TextAudioScore]: ...
+
+
+class SceneComplexityScorer(Model, Protocol):
+    """How many kinds of sound a waveform holds (aesthetics PC in the reference; lower is cleaner)."""
+
+    def complexity(self, waveforms: Sequence[Waveform], sample_rate: int) -> Matrix:
+        """[waveforms], on the scale of the model."""
+        ...
+
+
+@dataclass(frozen=True)
+class SpeechActivity:
+    """Where a voice-activity detector hears speech."""
+
+    probabilities: Matrix
+    """[frames], 0..1."""
+    hop_seconds: float
+
+
+class VoiceActivityDetector(Model, Protocol):
+    """Speech presence over time."""
+
+    def detect(self, waveforms: Sequence[Waveform], sample_rate: int) -> list[SpeechActivity]: ...
+
+
+@dataclass(frozen=True)
+class Gender:
+    """A classifier's opinion of a voice."""
+
+    female: float
+    """0..1; how sure the classifier is that the voice is a woman's."""
+
+
+class GenderClassifier(Model, Protocol):
+    """Tells a woman's from a man's voice in a waveform that holds speech."""
+
+    def classify(self, waveforms: Sequence[Waveform], sample_rate: int) -> list[Gender]: ...
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What a separator is asked for."""
+
+    text: str | None = None
+    speech: bool = False
+    """The text asks for speech."""
+    spans: tuple[tuple[float, float], ...] = ()
+    """Seconds in which the target sounds; empty: not said."""
+
+
+@dataclass(frozen=True)
+class Stems:
+    """A separator's answer; `target + residual` is the mixture to float32 rounding."""
+
+    target: Waveform
+    residual: Waveform
+
+
+class Separator(Model, Protocol):
+    """Takes what a prompt names out of a mixture."""
+
+    def separate(
+        self, mixtures: Sequence[Waveform], prompts: Sequence[Prompt], sample_rate: int
+    ) -> list[Stems]: ...
+
+
+class ObjectTracker(Model, Protocol):
+    """Follows an object through video frames (SAM 2 and SAM 3 in the reference)."""
+
+    def track(self, frames: Sequence[np.ndarray[Any, Any]], prompts: Sequence[Prompt]) -> list[np.ndarray[Any, Any]]:
+        """For each clip of uint8 frames [time, height, width, 3] a mask [time, height, width]; 1 = the object."""
+        ...
+
+
+class AudioVisualScorer(Model, Protocol):
+    """Agreement of a waveform and the masked region of a video (ImageBind in the reference)."""
+
+    def score(
+        self,
+        waveforms: Sequence[Waveform],
+        sample_rate: int,
+        frames: Sequence[np.ndarray[Any, Any]],
+        masks: Sequence[np.ndarray[Any, Any]],
+    ) -> Matrix:
+        """[waveforms], −1..1."""
+        ...
