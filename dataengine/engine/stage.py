@@ -38,6 +38,10 @@ class ModelSource(Protocol):
         """For each role: adapter, version, digest of the weights, licence. Loads nothing."""
         ...
 
+    def seconds(self) -> float:
+        """Time spent inside models in this process so far."""
+        ...
+
 
 @dataclass(frozen=True)
 class Resources:
@@ -56,6 +60,8 @@ class StageContext:
     seed: int
     """The run's seed; draw with `manifests.identity.seed_of(seed, row_id, …)`."""
     models: ModelSource
+    filters: str | None = None
+    """The profile's filter file."""
     schema: Mapping[str, pa.DataType] = field(default_factory=dict)
     """Columns that exist before this stage, with their types."""
 
@@ -111,6 +117,21 @@ class Stage(BaseModel, ABC):
     def roles_used(self) -> tuple[str, ...]:
         """Roles this instance loads; override where parameters decide."""
         return self.roles
+
+    def prepare(self) -> None:
+        """Read and check the files that parameters name; called once, where the run is started.
+
+        It is called after `bind` and before everything else, so `columns_read` and `identity` may depend
+        on it. What it keeps in private attributes travels to the workers, which may not see the files.
+        Raises UserError for a file that does not serve.
+        """
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the stage's results, as plain data: it goes into the pipeline's digest.
+
+        A stage whose parameter names a file gives the file's content in the path's place.
+        """
+        return {"stage": self.name(), "version": self.version, "parameters": self.model_dump(mode="json")}
 
     def setup(self) -> None:
         """Load models and tables; called once a worker, before the first batch."""
