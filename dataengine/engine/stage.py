@@ -133,13 +133,6 @@ class Stage(BaseModel, ABC):
         """
         return {"stage": self.name(), "version": self.version, "parameters": self.model_dump(mode="json")}
 
-    def settings(self) -> dict[str, Any]:
-        """All that decides what this instance does, as plain data; part of the pipeline's digest.
-
-        These are its parameters; override where one of them names a file, to put its content in.
-        """
-        return self.model_dump(mode="json")
-
     def setup(self) -> None:
         """Load models and tables; called once a worker, before the first batch."""
 
