@@ -81,6 +81,7 @@ VERDICT_FIELDS: tuple[pa.Field, ...] = (
 LOCATION_FIELDS: tuple[pa.Field, ...] = (
     pa.field("shard", pa.string()),  # tar, relative to the run directory; null if no audio is stored
     pa.field("key", pa.string()),  # the members' common stem
+    pa.field("left_out", pa.string()),  # why a kept sample is in no shard: quota, near_duplicate, never_train
 )
 
 PROVENANCE_FIELDS: tuple[pa.Field, ...] = (

@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
+from manifests.schema import WAVEFORM
+
 Column: TypeAlias = "pa.Array | np.ndarray[Any, Any] | list[Any]"
 
 
@@ -144,9 +146,19 @@ class Batch:
                 raise TypeError(f"column {field.name!r} does not fit its type {field.type}: {error}") from error
         return pa.Table.from_arrays(arrays, schema=schema)
 
+    def infer_arrow(self) -> pa.Table:
+        """All columns, each with the type its values have; waveforms as flat float32 with offsets."""
+        arrays = [
+            _waveforms(c) if _holds_waveforms(c) else c if isinstance(c, pa.Array) else pa.array(c)
+            for c in self._columns.values()
+        ]
+        return pa.Table.from_arrays(arrays, names=list(self._columns))
+
 
 def _readable(column: pa.Array | pa.ChunkedArray) -> Any:
     kind = column.type
+    if kind == WAVEFORM:
+        return _views(column)
     if pa.types.is_floating(kind):
         return column.to_numpy(zero_copy_only=False)
     if column.null_count == 0 and (pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
@@ -187,3 +199,23 @@ def _as_arrow(column: Column | None, kind: pa.DataType, length: int) -> pa.Array
     if isinstance(column, np.ndarray) and column.dtype.kind == "f":
         return pa.array(column, type=kind, from_pandas=True)  # NaN means: not computed
     return pa.array(column, type=kind, from_pandas=True)
+
+
+def _holds_waveforms(column: Column) -> bool:
+    return isinstance(column, list) and any(isinstance(value, np.ndarray) for value in column)
+
+
+def _waveforms(column: Any) -> pa.Array:
+    lengths = [0 if value is None else len(value) for value in column]
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    samples = np.concatenate([np.zeros(0, np.float32), *(value for value in column if value is not None)])
+    missing = pa.array([value is None for value in column])
+    return pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(samples, pa.float32()), mask=missing)
+
+
+def _views(column: pa.Array) -> list[Any]:
+    """Rows of a waveform column as arrays that share its memory."""
+    samples = column.values.to_numpy(zero_copy_only=True)
+    offsets = column.offsets.to_numpy()
+    valid = column.is_valid().to_numpy(zero_copy_only=False)
+    return [samples[a:b] if ok else None for a, b, ok in zip(offsets, offsets[1:], valid, strict=False)]

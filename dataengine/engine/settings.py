@@ -36,5 +36,7 @@ class PackSettings(BaseModel):
     """Seed of the global order of samples."""
     quota_per_label: int | None = Field(default=None, ge=1)
     """At most this many samples with the same prompt text."""
-    near_duplicates: bool = True
-    """Drop samples whose prompt and target's fingerprint equal those of an earlier one."""
+    near_duplicate_column: str | None = None
+    """A column of 64-bit fingerprints; of samples with the same prompt that differ in few bits, one is packed."""
+    near_duplicate_bits: int = Field(default=3, ge=0, le=3)
+    """Fingerprints that differ in at most this many bits are near duplicates."""

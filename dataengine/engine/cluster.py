@@ -1,0 +1,66 @@
+"""Ray: starting it on this machine, or joining a cluster."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from dataengine.errors import UserError
+
+OBJECT_STORE_BYTES = 512 * 1024 * 1024
+"""Enough for what passes between groups on one machine; Ray spills to disk beyond it."""
+
+
+@dataclass(frozen=True)
+class ClusterSize:
+    """Logical resources of the whole cluster."""
+
+    cpus: float
+    gpus: float
+
+
+@contextmanager
+def cluster(address: str | None) -> Iterator[ClusterSize]:
+    """Ray, joined at `address` (or `RAY_ADDRESS`), else started here and stopped on leaving.
+
+    Raises:
+        UserError: there is no cluster at the address.
+    """
+    os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
+
+    joined_before = ray.is_initialized()
+    if not joined_before:
+        _start(address or os.environ.get("RAY_ADDRESS"))
+    try:
+        total = ray.cluster_resources()
+        yield ClusterSize(total.get("CPU", 0.0), total.get("GPU", 0.0))
+    finally:
+        if not joined_before:
+            ray.shutdown()
+
+
+def _start(address: str | None) -> None:
+    import ray
+
+    # One thread a worker: workers, not threads within them, fill the machine.
+    threads = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    environment = {"env_vars": threads}
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+    if address:
+        try:
+            ray.init(address=address, runtime_env=environment, **quiet)
+        except ConnectionError as error:
+            raise UserError(f"no Ray cluster answers at {address} ({error}); start one or leave --address out") from None
+        return
+    ray.init(
+        include_dashboard=False,
+        object_store_memory=OBJECT_STORE_BYTES,
+        runtime_env=environment,
+        **quiet,
+    )

@@ -1,0 +1,33 @@
+"""A job: everything a worker needs to know to turn units into parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from dataengine.engine.stage import Stage
+from dataengine.engine.storage import Storage
+from manifests.schema import is_heavy
+
+
+@dataclass(frozen=True)
+class Job:
+    """Stages bound to a run. It travels to the workers, so models are named here, not loaded."""
+
+    stages: tuple[Stage, ...]
+    storage: Storage
+    sample_schema: pa.Schema
+    sample_rate: int
+    seed: int
+    pipeline_digest: str
+    models: str
+    """Provenance of the models, JSON."""
+    micro_batch_units: int
+
+    @property
+    def heavy_columns(self) -> frozenset[str]:
+        """Names of the columns that hold audio or video."""
+        return frozenset(
+            name for stage in self.stages for name, kind in stage.columns_added().items() if is_heavy(kind)
+        )

@@ -1,0 +1,198 @@
+"""Parts: committed slices.
+
+A part is a Parquet file with a row for every candidate, every failed unit and every unit without
+candidates, and, if audio is kept, a tar that the Parquet names. The tar is written first, under a name
+that carries its digest; publishing the Parquet is the commit. A tar without its Parquet is debris.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import tarfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dataengine.engine.batch import Batch
+from dataengine.engine.job import Job
+from dataengine.engine.slice_work import SliceState, StageWork, work_rows
+from dataengine.engine.storage import Storage
+from manifests.identity import digest_of_ids, stable_hash
+from manifests.media import encode_stems
+from manifests.schema import STATUS_DONE, STATUS_EMPTY, STATUS_FAILED
+
+PARTS_FOLDER = "parts"
+PARTS_A_FOLDER = 4096
+WORK_KEY = b"dataengine.work"
+COUNTS_KEY = b"dataengine.counts"
+
+AUDIO_FIELDS = (
+    pa.field("audio_offset", pa.int64()),  # first byte of the row's members in its tar
+    pa.field("audio_bytes", pa.int64()),  # headers and padding included
+    pa.field("gain", pa.float32()),  # what the stored stems were multiplied with
+)
+"""Columns of a part that `samples/` does not have, but for the gain, which goes to the shard's JSON."""
+
+_PART_NAME = re.compile(r"(\d{8})-([0-9a-f]{32})\.parquet$")
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a part, or a run, holds."""
+
+    units: int = 0
+    empty: int = 0
+    candidates: int = 0
+    kept: int = 0
+    retained: int = 0
+    rejected: int = 0
+    failed: int = 0
+    audio_seconds: float = 0.0
+    kept_seconds: float = 0.0
+
+    def __add__(self, other: Counts) -> Counts:
+        mine, others = asdict(self), asdict(other)
+        return Counts(**{name: mine[name] + others[name] for name in mine})
+
+
+@dataclass(frozen=True)
+class Part:
+    """A committed slice, by its place."""
+
+    slice: int
+    part_id: str
+
+    @property
+    def name(self) -> str:
+        """Path of its Parquet in the run directory."""
+        return f"{PARTS_FOLDER}/{self.slice // PARTS_A_FOLDER:05d}/{self.slice:08d}-{self.part_id}.parquet"
+
+
+def part_of(number: int, units: pa.Table, pipeline_digest: str) -> Part:
+    """The part that a slice becomes: an id of its inputs, never of output bytes."""
+    return Part(number, stable_hash("part", pipeline_digest, digest_of_ids(units.column("unit_id").to_pylist())))
+
+
+def committed_parts(storage: Storage) -> Iterator[Part]:
+    """All parts of a run, in order of their slices."""
+    for name in storage.files(PARTS_FOLDER, suffix=".parquet"):
+        if match := _PART_NAME.search(name):
+            yield Part(int(match[1]), match[2])
+
+
+def commit(part: Part, state: SliceState, work: Sequence[StageWork], job: Job) -> Counts:
+    """Write a finished slice as a part, unless it exists."""
+    rows = _final_rows(state, {"pipeline_digest": job.pipeline_digest, "models": job.models})
+    rows = _write_audio(rows, part.name.removesuffix(".parquet"), job.storage, job.sample_rate)
+    counts = count_rows(rows)
+    schema = job.sample_schema
+    part_schema = pa.schema([*schema, *AUDIO_FIELDS], metadata=schema.metadata)
+    table = rows.to_arrow(part_schema).replace_schema_metadata(
+        {
+            **(schema.metadata or {}),
+            WORK_KEY: json.dumps(work_rows(work)).encode(),
+            COUNTS_KEY: json.dumps(asdict(counts)).encode(),
+        }
+    )
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd")
+    job.storage.create(part.name, sink.getvalue())
+    return counts
+
+
+def count_rows(rows: Batch) -> Counts:
+    """The figures of a part."""
+    status = np.asarray(rows["status"])
+    candidate = (status == STATUS_DONE) & (np.asarray(rows["kind"]) != "unit")
+    kept = np.asarray(rows["kept"], dtype=bool)
+    units, first = np.unique(np.asarray(rows["unit_id"]), return_index=True)
+    durations = np.nan_to_num(np.asarray(rows["duration"], dtype=float))
+    return Counts(
+        units=len(units),
+        empty=int((status == STATUS_EMPTY).sum()),
+        candidates=int(candidate.sum()),
+        kept=int(kept.sum()),
+        retained=int((np.asarray(rows["retained"], dtype=bool) & ~kept).sum()),
+        rejected=int((candidate & ~kept).sum()),
+        failed=int((status == STATUS_FAILED).sum()),
+        audio_seconds=float(durations[first].sum()),
+        kept_seconds=float(durations[kept].sum()),
+    )
+
+
+def _final_rows(state: SliceState, provenance: dict[str, Any]) -> Batch:
+    """All rows of a slice with their verdicts, in the order of its units, candidates by id."""
+    live = state.live
+    if "kept" not in live:
+        live = live.with_columns(kept=[True] * len(live))
+    rows = Batch.concat([live, *state.settled])
+    status = rows["status"]
+    kept = [bool(k or k is None) and s == STATUS_DONE for k, s in zip(rows["kept"], status, strict=True)]
+    retained = rows["retained"] if "retained" in rows else [False] * len(rows)
+    rows = rows.with_columns(
+        kept=kept,
+        retained=[bool(r) and s == STATUS_DONE for r, s in zip(retained, status, strict=True)],
+        **{name: [value] * len(rows) for name, value in provenance.items()},
+    )
+    order = np.lexsort((np.asarray(rows["sample_id"]), np.asarray(rows["row_order"])))
+    return rows.take(order)
+
+
+def _write_audio(rows: Batch, stem: str, storage: Storage, sample_rate: int) -> Batch:
+    """Write the stems of kept and retained rows into a tar; the rows say where they lie."""
+    if "mixture" not in rows:
+        return rows
+    wanted = [
+        i
+        for i, (kept, retained, mixture) in enumerate(
+            zip(rows["kept"], rows["retained"], rows["mixture"], strict=True)
+        )
+        if (kept or retained) and mixture is not None
+    ]
+    if not wanted:
+        return rows
+    length = len(rows)
+    offsets, sizes, gains = [None] * length, [None] * length, [None] * length
+    keys = rows["sample_id"]
+    with storage.temporary(f"{stem}.tar") as temporary:
+        with temporary.open("wb") as sink:
+            for i in wanted:
+                stems = {name: rows[name][i] for name in ("mixture", "target", "residual") if name in rows}
+                encoded = encode_stems(**stems, sample_rate=sample_rate)
+                offsets[i] = sink.tell()
+                for suffix, content in encoded.members():
+                    sink.write(tar_member(f"{keys[i]}.{suffix}", content))
+                sizes[i], gains[i] = sink.tell() - offsets[i], encoded.gain
+            sink.write(b"\0" * 2 * tarfile.BLOCKSIZE)
+        tar = f"{stem}-{_digest_of_file(temporary)}.tar"
+        storage.publish(temporary, tar)
+    stored = set(wanted)
+    return rows.with_columns(
+        shard=[tar if i in stored else None for i in range(length)],
+        key=[keys[i] if i in stored else None for i in range(length)],
+        audio_offset=offsets,
+        audio_bytes=sizes,
+        gain=gains,
+    )
+
+
+def tar_member(name: str, content: bytes) -> bytes:
+    """A file as it stands in a tar: header, content, padding; the same bytes whenever it is made."""
+    info = tarfile.TarInfo(name)
+    info.size = len(content)
+    info.mode = 0o644
+    padding = -len(content) % tarfile.BLOCKSIZE
+    return info.tobuf(tarfile.USTAR_FORMAT) + content + b"\0" * padding
+
+
+def _digest_of_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()

@@ -1,0 +1,139 @@
+"""Planning: the manifest's units, in manifest order, cut into numbered slices.
+
+The plan is a few Parquet files in which each row group is one slice, so that a worker anywhere reads
+the units of a slice by its number, and nobody ever holds the list of all units.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dataengine.engine.storage import Storage
+from dataengine.errors import UserError
+
+SLICES_A_FILE = 256
+PLAN_FOLDER = "plan"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What there is to do."""
+
+    units: int
+    slices: int
+    slice_units: int
+    manifest_digest: str
+    """Hash of the unit ids in manifest order."""
+
+
+def plan_file(number: int) -> str:
+    """Name of the plan's file with this number."""
+    return f"{PLAN_FOLDER}/{number:05d}.parquet"
+
+
+def write_plan(manifest: str, storage: Storage, slice_units: int) -> Plan:
+    """Cut a manifest into slices of `slice_units` units (the last may be shorter) and write the plan.
+
+    Planning the same manifest again gives the same files. Memory grows by 8 bytes a unit.
+
+    Raises:
+        UserError: the manifest is empty, or names a unit twice.
+    """
+    tally = _Tally()
+    storage.remove(PLAN_FOLDER)
+    with pq.ParquetFile(manifest) as source:
+        slices = map(tally.count, _regroup(source, slice_units))
+        for number, tables in enumerate(_chunks(slices, SLICES_A_FILE)):
+            _write_plan_file(storage, plan_file(number), source.schema_arrow, tables)
+    if not tally.units:
+        raise UserError("the manifest has no rows; index some recordings first", where=manifest)
+    if tally.repeated():
+        raise UserError("the manifest names a unit twice; make it with `dataengine index`", where=manifest)
+    return Plan(tally.units, tally.slices, slice_units, tally.digest.hexdigest())
+
+
+def manifest_digest(manifest: str) -> str:
+    """The digest of a manifest as `Plan` holds it, to see whether a run's manifest has changed."""
+    tally = _Tally()
+    with pq.ParquetFile(manifest) as source:
+        for batch in source.iter_batches(columns=["unit_id"]):
+            tally.count(pa.Table.from_batches([batch]))
+    return tally.digest.hexdigest()
+
+
+def read_slice(storage: Storage, number: int) -> pa.Table:
+    """The units of a slice, with all columns of the manifest."""
+    file = _open(storage, plan_file(number // SLICES_A_FILE))
+    return file.read_row_group(number % SLICES_A_FILE)
+
+
+def plan_schema(storage: Storage) -> pa.Schema:
+    """Columns of the manifest that was planned."""
+    return _open(storage, plan_file(0)).schema_arrow
+
+
+@lru_cache(maxsize=4)
+def _open(storage: Storage, name: str) -> pq.ParquetFile:
+    return pq.ParquetFile(storage.open(name))
+
+
+def _write_plan_file(storage: Storage, name: str, schema: pa.Schema, slices: Iterable[pa.Table]) -> None:
+    with storage.temporary(name) as temporary:
+        with pq.ParquetWriter(temporary, schema, compression="zstd", write_statistics=False) as writer:
+            for table in slices:
+                writer.write_table(table, row_group_size=table.num_rows)
+        storage.publish(temporary, name)
+
+
+def _chunks(slices: Iterator[pa.Table], size: int) -> Iterator[Iterator[pa.Table]]:
+    """The slices, `size` at a time, each group consumed before the next is asked for."""
+    for first in slices:
+        yield chain([first], (table for _, table in zip(range(size - 1), slices, strict=False)))
+
+
+def _regroup(source: pq.ParquetFile, rows: int) -> Iterator[pa.Table]:
+    """The file's rows in tables of exactly `rows` rows; the last may be shorter."""
+    pending: list[pa.RecordBatch] = []
+    count = 0
+    for batch in source.iter_batches():
+        start = 0
+        while start < batch.num_rows:
+            piece = batch.slice(start, rows - count)
+            pending.append(piece)
+            count += piece.num_rows
+            start += piece.num_rows
+            if count == rows:
+                yield pa.Table.from_batches(pending)
+                pending, count = [], 0
+    if pending:
+        yield pa.Table.from_batches(pending)
+
+
+class _Tally:
+    """Counts and hashes the units that go by, and notices a unit that comes twice."""
+
+    def __init__(self) -> None:
+        self.units = 0
+        self.slices = 0
+        self.digest = hashlib.blake2b(digest_size=16)
+        self._prefixes: list[np.ndarray] = []
+
+    def count(self, table: pa.Table) -> pa.Table:
+        ids = table.column("unit_id").to_pylist()
+        self.units += len(ids)
+        self.slices += 1
+        self.digest.update("".join(f"{each}\n" for each in ids).encode())
+        self._prefixes.append(np.array([each[:16] for each in ids], dtype="S16").view(np.uint64).reshape(-1, 2))
+        return table
+
+    def repeated(self) -> bool:
+        prefixes = np.concatenate(self._prefixes)
+        return len(np.unique(prefixes[:, 0] * np.uint64(1_000_003) ^ prefixes[:, 1])) < len(prefixes)

@@ -1,0 +1,137 @@
+"""A slice on its way through the stages of a worker group."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from dataengine.engine.batch import Batch
+from dataengine.engine.stage import ModelSource, Stage
+from dataengine.engine.stage_call import run_stage
+from manifests.schema import KIND_UNIT, STATUS_DONE, STATUS_FAILED
+
+INDEX_STAGE = "index"
+"""The stage that a unit fails at whose file the index could not read."""
+
+
+@dataclass
+class StageWork:
+    """What one stage did on one slice: a row of `log/work.parquet`."""
+
+    slice: int
+    stage: str
+    group: str
+    rows_in: int = 0
+    rows_out: int = 0
+    rejected: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    model_seconds: float = 0.0
+    audio_seconds: float = 0.0
+    host: str = ""
+    pid: int = 0
+    started: float = 0.0
+
+
+@dataclass
+class SliceState:
+    """The rows of a slice between two groups, or before commit."""
+
+    live: Batch
+    """Rows that later stages still work on."""
+    settled: list[Batch]
+    """Rows that are done with; they hold no heavy columns."""
+
+
+def units_of(table: pa.Table) -> SliceState:
+    """A slice as planned: readable units live, unreadable ones failed at once."""
+    batch = Batch.from_arrow(table)
+    rows = len(batch)
+    batch = batch.with_columns(
+        sample_id=batch["unit_id"],
+        kind=[KIND_UNIT] * rows,
+        status=[STATUS_DONE] * rows,
+        row_order=np.arange(rows),
+    )
+    readable = np.array([error is None for error in batch["error_type"]], dtype=bool)
+    unreadable = batch.where(~readable)
+    failed = unreadable.with_columns(status=[STATUS_FAILED] * len(unreadable), stage=[INDEX_STAGE] * len(unreadable))
+    return SliceState(batch.where(readable), [failed] if len(failed) else [])
+
+
+@dataclass(frozen=True)
+class GroupRunner:
+    """Takes slices through the stages of one group."""
+
+    name: str
+    stages: tuple[Stage, ...]
+    models: ModelSource
+    heavy: frozenset[str]
+    """Columns that leave a row when it is settled."""
+    micro_batch_units: int
+
+    def run(self, number: int, state: SliceState) -> tuple[SliceState, list[StageWork]]:
+        """Take slice `number` through the stages, a micro-batch of units at a time.
+
+        Raises:
+            TransientError: storage kept failing; nothing of the slice is done.
+        """
+        about = {"group": self.name, "host": socket.gethostname(), "pid": os.getpid(), "started": time.time()}
+        work = [StageWork(number, stage.name(), **about) for stage in self.stages]  # type: ignore[arg-type]
+        settled = list(state.settled)
+        live: list[Batch] = []
+        for batch in _micro_batches(state.live, self.micro_batch_units):
+            for stage, entry in zip(self.stages, work, strict=True):
+                if not len(batch):
+                    break
+                batch, done_with = self._run_stage(stage, batch, entry)
+                settled.extend(done_with)
+            live.append(batch)
+        return SliceState(Batch.concat(live) if live else state.live, settled), work
+
+    def _run_stage(self, stage: Stage, batch: Batch, entry: StageWork) -> tuple[Batch, list[Batch]]:
+        """One stage on one micro-batch: the rows that go on, and those that are done with."""
+        began, model_began = time.perf_counter(), self.models.seconds()
+        result = run_stage(stage, batch)
+        passed, rejected = _split_rejected(result.passed)
+        entry.seconds += time.perf_counter() - began
+        entry.model_seconds += self.models.seconds() - model_began
+        entry.rows_in += len(batch)
+        entry.rows_out += len(passed)
+        entry.rejected += len(rejected)
+        entry.failed += result.failed
+        entry.audio_seconds += float(np.nansum(batch["duration"]))
+        return passed, [each.without(self.heavy) for each in [*result.settled, rejected] if len(each)]
+
+
+def _micro_batches(batch: Batch, units: int) -> list[Batch]:
+    """The rows, cut after every `units` units; the candidates of a unit stay together."""
+    if not len(batch):
+        return []
+    order = batch["row_order"]
+    unit_numbers = np.cumsum(np.concatenate([[0], np.diff(order) != 0]))
+    cuts = [0, *np.flatnonzero(np.diff(unit_numbers // units)) + 1, len(batch)]
+    return [batch.slice(int(start), int(stop)) for start, stop in zip(cuts, cuts[1:], strict=False)]
+
+
+def _split_rejected(batch: Batch) -> tuple[Batch, Batch]:
+    """Split off the rows that are rejected and not retained."""
+    none = batch.slice(0, 0)
+    if "kept" not in batch or not len(batch):
+        return batch, none
+    rejected = np.array([kept is not None and not kept for kept in batch["kept"]])
+    if "retained" in batch:
+        rejected &= ~np.array([bool(retained) for retained in batch["retained"]])
+    return (batch, none) if not rejected.any() else (batch.where(~rejected), batch.where(rejected))
+
+
+def work_rows(work: Sequence[StageWork]) -> list[dict[str, Any]]:
+    """Work as plain rows."""
+    return [asdict(entry) for entry in work]

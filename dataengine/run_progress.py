@@ -1,0 +1,117 @@
+"""What a person sees while a run goes on, and at its end."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import monotonic
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from dataengine.engine.parts import Counts
+from dataengine.engine.slice_work import StageWork
+from dataengine.engine.workers import SliceReport
+
+
+@dataclass
+class StageTotals:
+    """What a stage has done since the driver started."""
+
+    rows_in: int = 0
+    rejected: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    model_seconds: float = 0.0
+
+    def add(self, work: StageWork) -> None:
+        """Count one slice."""
+        self.rows_in += work.rows_in
+        self.rejected += work.rejected
+        self.failed += work.failed
+        self.seconds += work.seconds
+        self.model_seconds += work.model_seconds
+
+
+@dataclass
+class RunProgress:
+    """Figures of a run as reports come in, drawn as a live table on a terminal."""
+
+    stages: Sequence[str]
+    units: int
+    done_before: Counts
+    console: Console = field(default_factory=lambda: Console(stderr=True))
+    counts: Counts = field(default_factory=Counts)
+    postponed: int = 0
+
+    def __post_init__(self) -> None:
+        self.totals = {name: StageTotals() for name in self.stages}
+        self.started = monotonic()
+        self._bar = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            console=self.console,
+        )
+        self._task: TaskID = self._bar.add_task(
+            "windows", total=self.units, completed=self.done_before.units, rate=""
+        )
+        self._other: dict[str, TaskID] = defaultdict(TaskID)
+
+    @contextmanager
+    def shown(self) -> Iterator[RunProgress]:
+        """Draw while the block runs; nothing is drawn where nobody watches."""
+        if not self.console.is_terminal:
+            yield self
+            return
+        with Live(self, console=self.console, refresh_per_second=4):
+            yield self
+
+    def add(self, report: SliceReport) -> None:
+        """Count a slice that is committed or postponed."""
+        if report.counts is None:
+            self.postponed += 1
+            return
+        self.counts += report.counts
+        for work in report.work:
+            self.totals[work.stage].add(work)
+        seconds = monotonic() - self.started
+        self._bar.update(
+            self._task,
+            completed=self.done_before.units + self.counts.units,
+            rate=f"{self.counts.units / seconds:.1f}/s",
+        )
+
+    def writing(self, what: str, done: int, total: int) -> None:
+        """Show that tables or shards are being written."""
+        if what not in self._other:
+            self._other[what] = self._bar.add_task(what, total=total, rate="")
+        self._bar.update(self._other[what], completed=done, total=total)
+
+    def __rich__(self) -> RenderableType:
+        return Group(self.stage_table(), self._bar)
+
+    def stage_table(self) -> Table:
+        """One line a stage."""
+        table = Table(box=None, header_style="dim", pad_edge=False)
+        table.add_column("stage")
+        for heading in ("rows", "rows/s", "rejected", "failed", "time"):
+            table.add_column(heading, justify="right")
+        spent = sum(total.seconds for total in self.totals.values()) or 1.0
+        for name, total in self.totals.items():
+            rate = f"{total.rows_in / total.seconds:.1f}" if total.seconds else "–"
+            table.add_row(
+                name,
+                f"{total.rows_in:,}",
+                rate,
+                f"{total.rejected:,}",
+                f"[red]{total.failed:,}" if total.failed else "0",
+                f"{total.seconds / spent:.0%}",
+            )
+        return table

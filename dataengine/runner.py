@@ -1,0 +1,207 @@
+"""One run from start to finish: plan, execute, finish; resumed by running it again."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from rich.console import Console
+
+from dataengine.engine.cluster import cluster
+from dataengine.engine.execute import EngineError, Pool, execute, plan_pools
+from dataengine.engine.finish import Finished, finish
+from dataengine.engine.grouping import group_stages
+from dataengine.engine.job import Job
+from dataengine.engine.lease import Holder, Lease
+from dataengine.engine.parts import COUNTS_KEY, Counts, committed_parts
+from dataengine.engine.plan import Plan, manifest_digest, plan_schema, write_plan
+from dataengine.engine.storage import Storage
+from dataengine.errors import UserError
+from dataengine.pipeline import Pipeline
+from dataengine.run_progress import RunProgress
+
+RUN_FILE = "run.json"
+PIPELINE_FILE = "pipeline.yaml"
+SUMMARY_FILE = "summary.json"
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """The numbers at the end of a run; also `summary.json`."""
+
+    run_dir: str
+    counts: Counts
+    packed: int
+    left_out: dict[str, int]
+    shards: int
+    shard_bytes: int
+    seconds: float
+    """Wall time of labelling, over all drivers of the run."""
+    speed_of_light: float | None
+    """Time inside models ÷ time of the workers; 1 means that nothing but models costs time."""
+
+    def to_json(self) -> str:
+        """The content of `summary.json`."""
+        return json.dumps({**asdict(self)}, indent=2)
+
+
+def run(
+    pipeline: Pipeline,
+    run_dir: str | Path,
+    *,
+    limit: int | None = None,
+    address: str | None = None,
+    console: Console | None = None,
+) -> RunSummary:
+    """Run a pipeline, or go on with it where it was stopped.
+
+    Args:
+        pipeline: a loaded pipeline.
+        run_dir: the directory that holds everything the run knows; made if it does not exist.
+        limit: label about this many units now: whole slices, from the front of the manifest.
+        address: a Ray cluster; default: the one `RAY_ADDRESS` names, else this machine.
+        console: where progress is drawn; default: standard error.
+
+    Raises:
+        UserError: the directory holds another run, or another driver works on it.
+        EngineError: the engine could not go on.
+    """
+    storage = Storage.at(run_dir)
+    with Lease(storage) as holder:
+        plan = _plan(pipeline, storage)
+        job = _job(pipeline, storage)
+        todo = _todo(plan, storage, limit)
+        progress = RunProgress(
+            [stage.name() for stage in job.stages],
+            plan.units
+            if limit is None
+            else min(plan.units, -(-limit // plan.slice_units) * plan.slice_units),
+            _counts_so_far(storage),
+            console or Console(stderr=True),
+        )
+        with progress.shown():
+            if len(todo):
+                with cluster(address) as size, _driver_log(storage, holder, progress) as log:
+                    groups = group_stages(job.stages, pipeline.engine.groups)
+                    pools = plan_pools(groups, size, pipeline.engine.workers)
+                    log["workers"] = sum(pool.workers for pool in pools)
+                    _label(job, pools, todo, progress, pipeline.engine.max_failed)
+            finished = finish(job, pipeline.pack, progress.writing)
+        summary = _summary(storage, finished)
+        storage.replace(SUMMARY_FILE, summary.to_json().encode())
+    return summary
+
+
+def _plan(pipeline: Pipeline, storage: Storage) -> Plan:
+    """The run's plan: made at the first start, checked against the pipeline afterwards."""
+    if not storage.exists(RUN_FILE):
+        plan = write_plan(pipeline.input, storage, pipeline.engine.slice_units)
+        storage.replace(PIPELINE_FILE, pipeline.resolved_yaml().encode())
+        record = {
+            "pipeline_digest": pipeline.digest,
+            "manifest": {"uri": pipeline.input, "digest": plan.manifest_digest, "units": plan.units},
+            "slice_units": plan.slice_units,
+            "slices": plan.slices,
+            "created": time.time(),
+        }
+        storage.replace(RUN_FILE, json.dumps(record, indent=2).encode())
+        return plan
+    record = json.loads(storage.read(RUN_FILE))
+    if record["pipeline_digest"] != pipeline.digest:
+        changes = pipeline.changes_since(storage.read(PIPELINE_FILE).decode())
+        raise UserError(
+            f"this directory holds a run of another pipeline ({'; '.join(changes) or 'its models changed'}); "
+            "choose another --run-dir, or take the change back",
+            where=storage.root,
+        )
+    if record["manifest"]["digest"] != manifest_digest(pipeline.input):
+        raise UserError(
+            f"this run was planned from a manifest with other units than {pipeline.input} has now; "
+            "choose another --run-dir, or restore the manifest",
+            where=storage.root,
+        )
+    storage.replace(PIPELINE_FILE, pipeline.resolved_yaml().encode())
+    return Plan(
+        record["manifest"]["units"], record["slices"], record["slice_units"], record["manifest"]["digest"]
+    )
+
+
+def _job(pipeline: Pipeline, storage: Storage) -> Job:
+    return Job(
+        stages=tuple(pipeline.stages),
+        storage=storage,
+        sample_schema=pipeline.sample_schema(plan_schema(storage)),
+        sample_rate=pipeline.profile.sample_rate,
+        seed=pipeline.seed,
+        pipeline_digest=pipeline.digest,
+        models=json.dumps(pipeline.models_provenance(), sort_keys=True),
+        micro_batch_units=pipeline.engine.micro_batch_units,
+    )
+
+
+def _todo(plan: Plan, storage: Storage, limit: int | None) -> np.ndarray[Any, Any]:
+    wanted = plan.slices if limit is None else min(plan.slices, -(-limit // plan.slice_units))
+    done = np.fromiter((part.slice for part in committed_parts(storage)), dtype=np.int64)
+    return np.setdiff1d(np.arange(wanted), done)
+
+
+def _label(
+    job: Job, pools: list[Pool], todo: np.ndarray[Any, Any], progress: RunProgress, max_failed: float | None
+) -> None:
+    for report in execute(job, pools, todo):
+        progress.add(report)
+        counts = progress.done_before + progress.counts
+        if max_failed is not None and counts.failed > _allowed(max_failed, counts):
+            raise EngineError(
+                f"{counts.failed} of {counts.units} units failed, more than engine.max_failed={max_failed:g} allows; "
+                f"see what failed: dataengine status {job.storage.root}"
+            )
+
+
+def _allowed(max_failed: float, counts: Counts) -> float:
+    return max_failed if max_failed >= 1 else max_failed * counts.units
+
+
+def _counts_so_far(storage: Storage) -> Counts:
+    counts = Counts()
+    for part in committed_parts(storage):
+        with storage.open(part.name) as file:
+            counts += Counts(**json.loads(pq.read_metadata(file).metadata[COUNTS_KEY]))
+    return counts
+
+
+@contextmanager
+def _driver_log(storage: Storage, holder: Holder, progress: RunProgress) -> Iterator[dict[str, Any]]:
+    """Note in `log/drivers/` when this driver worked and on what."""
+    log: dict[str, Any] = {**asdict(holder), "started": time.time()}
+    try:
+        yield log
+    finally:
+        log |= {"ended": time.time(), "units": progress.counts.units, "postponed": progress.postponed}
+        log |= {"seconds": log["ended"] - log["started"]}
+        storage.replace(f"log/drivers/{holder.epoch:05d}.json", json.dumps(log, indent=2).encode())
+
+
+def _summary(storage: Storage, finished: Finished) -> RunSummary:
+    drivers = [json.loads(storage.read(name)) for name in storage.files("log/drivers", ".json")]
+    worker_seconds = sum(each["seconds"] * each.get("workers", 1) for each in drivers)
+    with storage.open("log/work.parquet") as file:
+        work = pq.read_table(file)
+    model_seconds = sum(work.column("model_seconds").to_pylist()) if work.num_rows else 0.0
+    return RunSummary(
+        run_dir=storage.root,
+        counts=finished.counts,
+        packed=finished.packed,
+        left_out=finished.left_out,
+        shards=finished.shards,
+        shard_bytes=finished.shard_bytes,
+        seconds=sum(each["seconds"] for each in drivers),
+        speed_of_light=model_seconds / worker_seconds if worker_seconds and model_seconds else None,
+    )

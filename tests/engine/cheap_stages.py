@@ -1,0 +1,89 @@
+"""Stages that cost next to nothing and depend on ids alone, for tests of the engine."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pyarrow as pa
+
+from dataengine import Stage
+from dataengine.engine.batch import Batch
+from manifests.identity import seed_of
+from manifests.schema import KIND_TEXT, WAVEFORM
+
+SAMPLES = 1600
+
+
+def number_of(unit_id: str) -> int:
+    return int(unit_id[:8], 16)
+
+
+class Tone(Stage):
+    """A second-long tone whose pitch is the unit's; raises, hangs or dies for the units it is told to."""
+
+    reads = ("unit_id",)
+    adds = {"mixture": WAVEFORM}
+    fail_every: int = 0
+    seconds_each: float = 0.0
+
+    def process(self, batch: Batch) -> Batch:
+        if self.fail_every and any(number_of(unit) % self.fail_every == 0 for unit in batch["unit_id"]):
+            raise ValueError("this unit is poison")
+        time.sleep(self.seconds_each * len(batch))
+        time_axis = np.arange(SAMPLES) / SAMPLES
+        tones = [
+            (0.5 * np.sin(2 * np.pi * (number_of(unit) % 300) * time_axis)).astype(np.float32)
+            for unit in batch["unit_id"]
+        ]
+        return batch.with_columns(mixture=tones)
+
+
+class Propose(Stage):
+    """Zero to three prompts a unit."""
+
+    reads = ("unit_id",)
+    adds = {"text": pa.string(), "kind": pa.string()}
+    proposes = True
+
+    def process(self, batch: Batch) -> Batch:
+        pairs = [(row, n) for row, unit in enumerate(batch["unit_id"]) for n in range(number_of(unit) % 4)]
+        parents = [row for row, _ in pairs]
+        return batch.expand(parents, text=[f"sound {n}" for _, n in pairs], kind=[KIND_TEXT] * len(pairs))
+
+
+class Halve(Stage):
+    """Target and residual are half the mixture each."""
+
+    reads = ("mixture",)
+    adds = {"target": WAVEFORM, "residual": WAVEFORM}
+
+    def process(self, batch: Batch) -> Batch:
+        halves = [mixture / 2 for mixture in batch["mixture"]]
+        return batch.with_columns(target=halves, residual=halves)
+
+
+class Draw(Stage):
+    """A score drawn from the sample's id."""
+
+    reads = ("sample_id",)
+    adds = {"score": pa.float32()}
+
+    def process(self, batch: Batch) -> Batch:
+        return batch.with_columns(
+            score=np.array([seed_of(self.context.seed, s) / 2**64 for s in batch["sample_id"]], np.float32)
+        )
+
+
+class Judge(Stage):
+    """Keep a score above a half, retain one above a quarter."""
+
+    reads = ("score",)
+    adds = {"retained": pa.bool_()}
+    threshold: float = 0.5
+
+    def process(self, batch: Batch) -> Batch:
+        score = batch["score"]
+        return batch.with_columns(retained=list(score > self.threshold / 2)).reject(
+            score <= self.threshold, "score"
+        )

@@ -1,0 +1,87 @@
+"""Which samples go to which shard, by ids and settings alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dataengine.engine.packing import assign_to_shards, near_duplicates
+from dataengine.engine.settings import PackSettings
+from manifests.identity import stable_hash
+
+
+def kept_samples(count: int, *, labels: int = 3, size: int = 1000) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "sample_id": [stable_hash(str(n)) for n in range(count)],
+            "text": [f"label {n % labels}" for n in range(count)],
+            "never_train": [n % 10 == 0 for n in range(count)],
+            "audio_bytes": [size + n for n in range(count)],
+            "fingerprint": [n * 0x9E3779B97F4A7C1 % 2**63 for n in range(count)],
+        }
+    )
+
+
+@given(st.integers(1, 200), st.randoms(use_true_random=False), st.integers(1, 30))
+def test_the_order_of_arrival_changes_nothing(count, random, quota):
+    settings = PackSettings(shard_megabytes=0.02, quota_per_label=quota, near_duplicate_column="fingerprint")
+    rows = kept_samples(count)
+    order = list(range(count))
+    random.shuffle(order)
+    pd.testing.assert_frame_equal(
+        assign_to_shards(rows, settings), assign_to_shards(rows.iloc[order].reset_index(drop=True), settings)
+    )
+
+
+@given(st.integers(1, 300), st.floats(0.002, 0.1))
+def test_shards_are_full_even_and_in_order_of_the_shuffle(count, megabytes):
+    rows = kept_samples(count)
+    placed = assign_to_shards(rows, PackSettings(shard_megabytes=megabytes))
+    packed = placed[placed["left_out"].isna()].merge(rows, on="sample_id", how="left")
+    assert list(packed["shard"]) == sorted(packed["shard"])
+    if not len(packed):
+        return
+    sizes = packed.groupby("shard")["audio_bytes"].sum()
+    assert sizes.max() <= sizes.mean() + 2 * packed["audio_bytes"].max()
+    assert set(packed["shard"]) <= set(range(int(packed["shard"].max()) + 1))
+
+
+def test_never_train_and_quota_leave_samples_out_with_their_reason():
+    placed = assign_to_shards(kept_samples(100, labels=2), PackSettings(quota_per_label=20)).set_index("sample_id")
+    rows = kept_samples(100, labels=2).set_index("sample_id")
+    assert (placed.loc[rows["never_train"], "left_out"] == "never_train").all()
+    packed = placed[placed["left_out"].isna()].join(rows, how="left")
+    assert packed.groupby("text").size().tolist() == [20, 20]
+    assert (placed["left_out"] == "quota").sum() == 90 - 40
+
+
+def test_another_seed_gives_another_order():
+    rows = kept_samples(50)
+    one, two = (assign_to_shards(rows, PackSettings(shuffle_seed=seed)) for seed in (0, 1))
+    assert set(one["sample_id"]) == set(two["sample_id"])
+    assert list(one["sample_id"]) != list(two["sample_id"])
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 2**64 - 1)), max_size=30),
+    st.lists(st.tuples(st.integers(0, 29), st.lists(st.integers(0, 63), max_size=4)), max_size=30),
+)
+def test_near_duplicates_are_those_that_a_comparison_of_all_pairs_finds(rows, flips):
+    for index, bits in flips:
+        if index < len(rows):
+            label, fingerprint = rows[index]
+            for bit in bits:
+                fingerprint ^= 1 << bit
+            rows.append((label, fingerprint))
+    labels = np.array([label for label, _ in rows], dtype=object)
+    fingerprints = np.array([fingerprint for _, fingerprint in rows], dtype=np.uint64)
+    accepted: list[int] = []
+    expected = []
+    for n, (label, fingerprint) in enumerate(rows):
+        repeats = any(rows[m][0] == label and (rows[m][1] ^ fingerprint).bit_count() <= 3 for m in accepted)
+        expected.append(repeats)
+        if not repeats:
+            accepted.append(n)
+    assert near_duplicates(labels, fingerprints, 3).tolist() == expected
