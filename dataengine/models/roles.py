@@ -15,8 +15,23 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
+ROLES = (
+    "tagger",
+    "text_encoder",
+    "text_audio_scorer",
+    "scene_complexity_scorer",
+    "voice_activity_detector",
+    "gender_classifier",
+    "enhancer",
+    "separator",
+    "object_tracker",
+    "audio_visual_scorer",
+)
+"""Names of the roles in a profile, in the order of the protocols below."""
+
 Waveform: TypeAlias = "np.ndarray[Any, np.dtype[np.float32]]"
 Matrix: TypeAlias = "np.ndarray[Any, np.dtype[np.float32]]"
+Frames: TypeAlias = "np.ndarray[Any, np.dtype[np.uint8]]"
 
 
 @dataclass(frozen=True)
@@ -39,7 +54,9 @@ class Model(Protocol):
     """What every adapter can say of itself."""
 
     @property
-    def card(self) -> ModelCard: ...
+    def card(self) -> ModelCard:
+        """What provenance says of it."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -56,12 +73,18 @@ class Tagger(Model, Protocol):
     """Names sound events from a closed list of classes, frame by frame."""
 
     @property
-    def classes(self) -> tuple[str, ...]: ...
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the probabilities."""
+        ...
 
     @property
-    def hop_seconds(self) -> float: ...
+    def hop_seconds(self) -> float:
+        """Time from one frame to the next."""
+        ...
 
-    def tag(self, waveforms: Sequence[Waveform], sample_rate: int) -> list[Tags]: ...
+    def tag(self, waveforms: Sequence[Waveform], sample_rate: int) -> list[Tags]:
+        """What is heard in each waveform; at least one frame each."""
+        ...
 
 
 class TextEncoder(Model, Protocol):
@@ -88,7 +111,9 @@ class TextAudioScorer(Model, Protocol):
 
     def score(
         self, texts: Sequence[str], waveforms: Sequence[Waveform], sample_rate: int
-    ) -> list[TextAudioScore]: ...
+    ) -> list[TextAudioScore]:
+        """The agreement of each text with the waveform at the same place."""
+        ...
 
 
 class SceneComplexityScorer(Model, Protocol):
@@ -111,7 +136,9 @@ class SpeechActivity:
 class VoiceActivityDetector(Model, Protocol):
     """Speech presence over time."""
 
-    def detect(self, waveforms: Sequence[Waveform], sample_rate: int) -> list[SpeechActivity]: ...
+    def detect(self, waveforms: Sequence[Waveform], sample_rate: int) -> list[SpeechActivity]:
+        """Where speech is heard in each waveform."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -125,7 +152,9 @@ class Gender:
 class GenderClassifier(Model, Protocol):
     """Tells a woman's from a man's voice in a waveform that holds speech."""
 
-    def classify(self, waveforms: Sequence[Waveform], sample_rate: int) -> list[Gender]: ...
+    def classify(self, waveforms: Sequence[Waveform], sample_rate: int) -> list[Gender]:
+        """An opinion of the voice in each waveform."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -152,14 +181,24 @@ class Separator(Model, Protocol):
 
     def separate(
         self, mixtures: Sequence[Waveform], prompts: Sequence[Prompt], sample_rate: int
-    ) -> list[Stems]: ...
+    ) -> list[Stems]:
+        """What each prompt names in the mixture at the same place, and the rest."""
+        ...
+
+
+class Enhancer(Model, Protocol):
+    """Takes the speech out of mixtures, without being asked for anything."""
+
+    def enhance(self, waveforms: Sequence[Waveform], sample_rate: int) -> list[Waveform]:
+        """The speech in each waveform: same length, same level, no delay."""
+        ...
 
 
 class ObjectTracker(Model, Protocol):
     """Follows an object through video frames (SAM 2 and SAM 3 in the reference)."""
 
-    def track(self, frames: Sequence[np.ndarray[Any, Any]], prompts: Sequence[Prompt]) -> list[np.ndarray[Any, Any]]:
-        """For each clip of uint8 frames [time, height, width, 3] a mask [time, height, width]; 1 = the object."""
+    def track(self, frames: Sequence[Frames], prompts: Sequence[Prompt]) -> list[Frames]:
+        """For each clip of frames [time, height, width, 3] a mask [time, height, width]; 1 = the object."""
         ...
 
 
@@ -170,8 +209,8 @@ class AudioVisualScorer(Model, Protocol):
         self,
         waveforms: Sequence[Waveform],
         sample_rate: int,
-        frames: Sequence[np.ndarray[Any, Any]],
-        masks: Sequence[np.ndarray[Any, Any]],
+        frames: Sequence[Frames],
+        masks: Sequence[Frames],
     ) -> Matrix:
         """[waveforms], −1..1."""
         ...

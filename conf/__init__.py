@@ -1,0 +1,1 @@
+"""What people edit: profiles, filters, training presets, the loop, the cluster. Read as package data."""

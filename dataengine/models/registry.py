@@ -1,0 +1,54 @@
+"""Which adapters there are: built in, or installed by other packages.
+
+A package adds one by an entry point in the group `dataengine.models`: name = `module:AdapterClass`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import entry_points
+
+from dataengine.errors import UserError
+from dataengine.models.adapter import Adapter
+from dataengine.validation import suggestion
+
+ENTRY_POINT_GROUP = "dataengine.models"
+
+BUILT_IN = {
+    "yamnet": "dataengine.models.yamnet:YamNetAdapter",
+    "minilm": "dataengine.models.minilm:MiniLmAdapter",
+    "label_bridge": "dataengine.models.label_bridge:LabelBridgeAdapter",
+    "silero": "dataengine.models.silero:SileroAdapter",
+    "dtln": "dataengine.models.dtln:DtlnAdapter",
+    "enhancer_router": "dataengine.models.enhancer_router:EnhancerRouterAdapter",
+}
+"""Name in a profile → `module:Class`; the module is imported when a profile names the adapter."""
+
+
+def adapter_names() -> list[str]:
+    """Every adapter a profile may name."""
+    return sorted({*BUILT_IN, *(entry.name for entry in entry_points(group=ENTRY_POINT_GROUP))})
+
+
+def find_adapter(name: str, *, where: str | None = None) -> type[Adapter]:
+    """The class of an adapter. Raises UserError, at `where`, if there is none or it cannot be imported."""
+    if name in BUILT_IN:
+        module, _, attribute = BUILT_IN[name].partition(":")
+        return _as_adapter(getattr(import_module(module), attribute), name, where)
+    for entry in entry_points(group=ENTRY_POINT_GROUP, name=name):
+        try:
+            return _as_adapter(entry.load(), name, where)
+        except (ImportError, AttributeError) as error:
+            raise UserError(
+                f"adapter {name!r} ({entry.value}) cannot be imported: {error}", where=where
+            ) from error
+    raise UserError(f"unknown adapter {name!r}{suggestion(name, adapter_names())}", where=where)
+
+
+def _as_adapter(found: object, name: str, where: str | None) -> type[Adapter]:
+    if not (isinstance(found, type) and issubclass(found, Adapter)):
+        raise UserError(
+            f"{name!r} is registered as an adapter and is no subclass of dataengine.models.adapter.Adapter",
+            where=where,
+        )
+    return found
