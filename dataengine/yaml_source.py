@@ -212,3 +212,16 @@ for _kind, _pattern, _first in (
     ),
 ):
     _CoreLoader.add_implicit_resolver(_tag(_kind), re.compile(rf"^(?:{_pattern})$"), _first)
+
+
+class _CoreDumper(yaml.SafeDumper):
+    """Writes plain data so that it reads back as the same values."""
+
+    yaml_implicit_resolvers = _CoreLoader.yaml_implicit_resolvers
+
+
+def dump_yaml(data: dict[str, Any]) -> str:
+    """Plain data as YAML text, in the order given; `parse_located` reads the same data back."""
+    return yaml.dump(
+        data, Dumper=_CoreDumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100
+    )

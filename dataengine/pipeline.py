@@ -1,0 +1,230 @@
+"""The pipeline file: loaded, overridden, and checked whole before anything starts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from dataengine.engine.grouping import group_stages
+from dataengine.engine.settings import EngineSettings, PackSettings
+from dataengine.engine.stage import Stage, StageContext
+from dataengine.errors import UserError
+from dataengine.models.profile import Profile, ProfileModels
+from dataengine.pipeline_file import read_pipeline_file
+from dataengine.stage_catalogue import StageCatalogue
+from dataengine.stage_columns import check_adds, check_manifest, check_reads, columns_at_start, sample_schema
+from dataengine.validation import validated
+from dataengine.yaml_source import Located, dump_yaml
+from manifests.identity import stable_hash
+
+
+class PipelineSettings(BaseModel):
+    """What a pipeline file says."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    input: str | None = None
+    """The manifest: a Parquet file; its path is relative to where the command is run."""
+    profile: str = "embedded"
+    """Name of a profile, or path to a profile file."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of every random draw of the run."""
+    deterministic: bool = False
+    """Work in fixed micro-batches, so that two runs agree to the byte."""
+    stages: dict[str, dict[str, Any] | None] = Field(min_length=1)
+    """Names of the stages, in order, with their parameters."""
+    pack: PackSettings = PackSettings()
+    engine: EngineSettings = EngineSettings()
+
+    @field_validator("pack", "engine", mode="before")
+    @classmethod
+    def _empty_section(cls, value: Any) -> Any:
+        return {} if value is None else value
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A pipeline that was checked: everything it names exists and its columns fit together.
+
+    Its stages are bound to the profile's models and may be sent to workers; no model is loaded yet.
+    """
+
+    settings: PipelineSettings
+    profile: Profile
+    stages: tuple[Stage, ...]
+    stage_sources: tuple[str, ...] = ()
+
+    @classmethod
+    def load(
+        cls, path: str | Path, overrides: Sequence[str] = (), stage_sources: Sequence[str] = ()
+    ) -> Pipeline:
+        """Load the pipeline file at `path`.
+
+        `overrides` are `key=value` with dots between keys (`stages.caption.max_prompts=2`), their values
+        YAML. `stage_sources` are Python files or modules whose stages the pipeline may name.
+        Raises UserError, with file and line, for the first thing that is wrong.
+        """
+        written = read_pipeline_file(path, overrides)
+        settings = validated(PipelineSettings, written, "the pipeline")
+        catalogue = StageCatalogue(stage_sources)
+        with _located(written.where("profile")):
+            profile = Profile.load(settings.profile)
+        built = [_build(catalogue, name, written) for name in settings.stages]
+        stages = _bind(
+            built, catalogue, settings, profile, _manifest_schema(settings.input, written), written
+        )
+        _check_groups(stages, settings, written)
+        return cls(settings, profile, stages, tuple(stage_sources))
+
+    @property
+    def input(self) -> str:
+        """The manifest's path or URI."""
+        assert self.settings.input is not None  # load has refused a pipeline without input
+        return self.settings.input
+
+    @property
+    def seed(self) -> int:
+        """Seed of every random draw of the run."""
+        return self.settings.seed
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether two runs must agree to the byte."""
+        return self.settings.deterministic
+
+    @property
+    def engine(self) -> EngineSettings:
+        """How the work is cut and spread."""
+        return self.settings.engine
+
+    @property
+    def pack(self) -> PackSettings:
+        """How kept samples become shards."""
+        return self.settings.pack
+
+    @cached_property
+    def roles(self) -> tuple[str, ...]:
+        """Model roles that the stages load."""
+        return tuple(dict.fromkeys(role for stage in self.stages for role in stage.roles_used()))
+
+    def models_provenance(self) -> dict[str, dict[str, Any]]:
+        """For each role that the stages load: adapter, version, digest of the weights, licence."""
+        return ProfileModels(self.profile).provenance(self.roles)
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """Everything that decides the labels, as plain data: not the input, the engine or packing."""
+        return {
+            "stages": [stage.identity() for stage in self.stages],
+            "models": {role: _decisive(card) for role, card in self.models_provenance().items()},
+            "sample_rate": self.profile.sample_rate,
+            "seed": self.seed,
+            "deterministic": self.deterministic,
+        }
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash of `identity`: two runs with the same digest and units give the same samples."""
+        return stable_hash("pipeline", json.dumps(self.identity, sort_keys=True))
+
+    def changes_since(self, earlier: Mapping[str, Any]) -> list[str]:
+        """What has changed since a pipeline whose `identity` was `earlier`, a phrase each."""
+        before, now = _flat(_by_name(earlier)), _flat(_by_name(self.identity))
+        return [
+            f"{key}: {_shown(before, key)} → {_shown(now, key)}"
+            for key in dict.fromkeys([*before, *now])
+            if before.get(key) != now.get(key)
+        ]
+
+    def sample_schema(self, manifest: pa.Schema) -> pa.Schema:
+        """Columns of the samples table of a run on a manifest with these columns."""
+        return sample_schema(self.stages, manifest)
+
+    def resolved_yaml(self) -> str:
+        """The pipeline as one file, every default written out; loading it gives the same digest."""
+        settings = self.settings.model_dump(mode="json", exclude={"stages"})
+        head = {key: settings.pop(key) for key in ("input", "profile", "seed", "deterministic")}
+        parameters = {stage.name(): stage.model_dump(mode="json") for stage in self.stages}
+        stages = [{name: values} if values else name for name, values in parameters.items()]
+        return dump_yaml({**head, "stages": stages, **settings})
+
+    def _bind(self, catalogue: StageCatalogue, manifest: pa.Schema, written: Located) -> None:
+        """Bind the stages to the run, in order, and check that each finds what it needs."""
+        models = ProfileModels(self.profile)
+        known = columns_at_start(manifest)
+        written_by: dict[str, str] = {}
+        for stage in self.stages:
+            where = written.where("stages", stage.name())
+            stage.bind(
+                StageContext(self.profile.sample_rate, self.seed, models, self.profile.filters, dict(known))
+            )
+            with _located(where):
+                stage.prepare()
+                models.provenance(stage.roles_used())
+            check_reads(stage, known, catalogue.writer_of, where)
+            check_adds(stage, known, written_by, where)
+            known.update(stage.columns_added())
+            written_by.update(dict.fromkeys(stage.columns_added(), stage.name()))
+
+
+def _build(catalogue: StageCatalogue, name: str, written: Located) -> Stage:
+    stage = catalogue.find(name, where=written.where("stages", name))
+    if not written.data["stages"][name]:
+        written = Located({**written.data, "stages": {**written.data["stages"], name: {}}}, written.places)
+    return validated(stage, written.section("stages", name), f"stage {name!r}")
+
+
+@contextmanager
+def _located(where: str) -> Iterator[None]:
+    """Give an error without a place this one."""
+    try:
+        yield
+    except UserError as error:
+        if error.where is not None:
+            raise
+        raise UserError(str(error), where=where) from error
+
+
+def _manifest_schema(path: str | None, written: Located) -> pa.Schema:
+    where = written.where("input")
+    if path is None:
+        raise UserError("the pipeline has no input; give one with --set input=MANIFEST.parquet", where=where)
+    if not Path(path).is_file():
+        raise UserError(f"no manifest {path}; make one with `dataengine index`", where=where)
+    try:
+        schema = pq.read_schema(path)
+    except pa.ArrowInvalid as error:
+        raise UserError(f"{path} is no Parquet file", where=where) from error
+    check_manifest(schema, where)
+    return schema
+
+
+def _decisive(card: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a model's card decides its answers: not its licence, nor where its weights lie."""
+    return {key: card[key] for key in ("adapter", "version", "digest", "options")}
+
+
+def _by_name(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """An identity with its stages under their names, and their order as one value."""
+    stages = {each["stage"]: {k: v for k, v in each.items() if k != "stage"} for each in identity["stages"]}
+    return {"order of stages": " ".join(stages), **identity, "stages": stages}
+
+
+def _flat(value: Any, path: str = "") -> dict[str, Any]:
+    if isinstance(value, Mapping) and value:
+        parts = [_flat(inner, f"{path}.{key}" if path else key) for key, inner in value.items()]
+        return {key: each for part in parts for key, each in part.items()}
+    return {path: value}
+
+
+def _shown(flat: Mapping[str, Any], key: str) -> str:
+    return json.dumps(flat[key], ensure_ascii=False) if key in flat else "absent"
