@@ -78,12 +78,12 @@ class Pipeline:
         catalogue = StageCatalogue(stage_sources)
         with _located(written.where("profile")):
             profile = Profile.load(settings.profile)
-        built = [_build(catalogue, name, written) for name in settings.stages]
-        stages = _bind(
-            built, catalogue, settings, profile, _manifest_schema(settings.input, written), written
-        )
-        _check_groups(stages, settings, written)
-        return cls(settings, profile, stages, tuple(stage_sources))
+        stages = tuple(_build(catalogue, name, written) for name in settings.stages)
+        pipeline = cls(settings, profile, stages, tuple(stage_sources))
+        pipeline._bind(catalogue, _manifest_schema(settings.input, written), written)
+        with _located(written.where("engine", "groups")):
+            group_stages(stages, settings.engine.groups)
+        return pipeline
 
     @property
     def input(self) -> str:
