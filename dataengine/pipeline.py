@@ -19,6 +19,7 @@ from dataengine.engine.settings import EngineSettings, PackSettings
 from dataengine.engine.stage import Stage, StageContext
 from dataengine.errors import UserError
 from dataengine.models.profile import Profile, ProfileModels
+from dataengine.pipeline_changes import changes
 from dataengine.pipeline_file import read_pipeline_file
 from dataengine.stage_catalogue import StageCatalogue
 from dataengine.stage_columns import check_adds, check_manifest, check_reads, columns_at_start, sample_schema
@@ -138,12 +139,7 @@ class Pipeline:
 
     def changes_since(self, earlier: Mapping[str, Any]) -> list[str]:
         """What has changed since a pipeline whose `identity` was `earlier`, a phrase each."""
-        before, now = _flat(_by_name(earlier)), _flat(_by_name(self.identity))
-        return [
-            f"{key}: {_shown(before, key)} → {_shown(now, key)}"
-            for key in dict.fromkeys([*before, *now])
-            if before.get(key) != now.get(key)
-        ]
+        return changes(earlier, self.identity)
 
     def sample_schema(self, manifest: pa.Schema) -> pa.Schema:
         """Columns of the samples table of a run on a manifest with these columns."""
@@ -211,20 +207,3 @@ def _manifest_schema(path: str | None, written: Located) -> pa.Schema:
 def _decisive(card: Mapping[str, Any]) -> dict[str, Any]:
     """What of a model's card decides its answers: not its licence, nor where its weights lie."""
     return {key: card[key] for key in ("adapter", "version", "digest", "options")}
-
-
-def _by_name(identity: Mapping[str, Any]) -> dict[str, Any]:
-    """An identity with its stages under their names, and their order as one value."""
-    stages = {each["stage"]: {k: v for k, v in each.items() if k != "stage"} for each in identity["stages"]}
-    return {"order of stages": " ".join(stages), **identity, "stages": stages}
-
-
-def _flat(value: Any, path: str = "") -> dict[str, Any]:
-    if isinstance(value, Mapping) and value:
-        parts = [_flat(inner, f"{path}.{key}" if path else key) for key, inner in value.items()]
-        return {key: each for part in parts for key, each in part.items()}
-    return {path: value}
-
-
-def _shown(flat: Mapping[str, Any], key: str) -> str:
-    return json.dumps(flat[key], ensure_ascii=False) if key in flat else "absent"

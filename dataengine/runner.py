@@ -106,6 +106,7 @@ def _plan(pipeline: Pipeline, storage: Storage) -> Plan:
         storage.replace(PIPELINE_FILE, pipeline.resolved_yaml().encode())
         record = {
             "pipeline_digest": pipeline.digest,
+            "pipeline": pipeline.identity,
             "manifest": {"uri": pipeline.input, "digest": plan.manifest_digest, "units": plan.units},
             "slice_units": plan.slice_units,
             "slices": plan.slices,
@@ -115,9 +116,9 @@ def _plan(pipeline: Pipeline, storage: Storage) -> Plan:
         return plan
     record = json.loads(storage.read(RUN_FILE))
     if record["pipeline_digest"] != pipeline.digest:
-        changes = pipeline.changes_since(storage.read(PIPELINE_FILE).decode())
+        changes = "; ".join(pipeline.changes_since(record["pipeline"]))
         raise UserError(
-            f"this directory holds a run of another pipeline ({'; '.join(changes) or 'its models changed'}); "
+            f"this directory holds a run of another pipeline ({changes}); "
             "choose another --run-dir, or take the change back",
             where=storage.root,
         )
