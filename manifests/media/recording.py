@@ -1,0 +1,126 @@
+"""Reading windows of a recording as mono waveforms at the rate one asks for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import numpy as np
+
+from manifests.media.containers import ContainerDecoder
+from manifests.media.errors import (
+    CorruptMediaError,
+    NoAudioError,
+    NonFiniteSamplesError,
+    TruncatedMediaError,
+    check_length,
+)
+from manifests.media.info import Decoder, MediaInfo, Waveform
+from manifests.media.soundfiles import SoundFileDecoder, recognises
+from manifests.media.source import Source, open_source
+
+PADDING_SECONDS = 0.05
+"""A window that ends this little after the recording is padded with silence: two frames of a lossy codec."""
+MARGIN_SAMPLES = 512
+"""Samples, at the lower of the two rates, that are read on both sides of a window for the resampler."""
+HEAD_BYTES = 4096
+
+
+class Recording:
+    """An open recording, for reading one window or many.
+
+    What `read` returns depends on nothing but its arguments, whatever was read before.
+    """
+
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
+
+    @property
+    def info(self) -> MediaInfo:
+        """Facts of the recording."""
+        return self._decoder.info
+
+    def read(self, start: float, duration: float, sample_rate: int) -> Waveform:
+        """A window as mono float32 at `sample_rate`, of exactly `round(duration * sample_rate)` samples.
+
+        Channels are averaged. `start` and `duration` are in seconds. Where the rate differs, the window
+        is what resampling the whole recording gives there (soxr, high quality), edges included.
+        Raises MediaError (TruncatedMediaError if the window lies behind the end) or OSError.
+        """
+        if start < 0 or duration <= 0:
+            raise ValueError(f"a window from {start} s, {duration} s long")
+        wanted = round(duration * sample_rate)
+        waveform = self._at_rate(start, wanted, sample_rate)[:wanted]
+        missing = wanted - len(waveform)
+        if missing > PADDING_SECONDS * sample_rate:
+            raise TruncatedMediaError(
+                f"the recording ends {missing / sample_rate:.3f} s before the window from {start:g} s to "
+                f"{start + duration:g} s does"
+            )
+        return np.pad(waveform, (0, missing)) if missing else waveform
+
+    def _at_rate(self, start: float, wanted: int, sample_rate: int) -> Waveform:
+        stored = self.info.sample_rate
+        first = round(start * stored)
+        if stored == sample_rate:
+            return self._finite(first, wanted)
+        import soxr
+
+        # A margin of whole periods of both rates keeps the resampler's grid where the window starts.
+        period = stored // math.gcd(stored, sample_rate)
+        margin = math.ceil(MARGIN_SAMPLES * max(1.0, stored / sample_rate) / period) * period
+        before = min(margin, first // period * period)
+        count = before + math.ceil(wanted * stored / sample_rate) + margin
+        resampled: Waveform = soxr.resample(
+            self._finite(first - before, count), stored, sample_rate, quality="HQ"
+        )
+        return resampled[before * sample_rate // stored :]
+
+    def _finite(self, first: int, count: int) -> Waveform:
+        samples = self._decoder.read(first, count) if first < self.info.frames else np.zeros(0, np.float32)
+        if not np.isfinite(samples).all():
+            raise NonFiniteSamplesError("the recording has samples that are NaN or infinite")
+        return samples
+
+
+@contextmanager
+def open_recording(uri: str) -> Iterator[Recording]:
+    """Open a recording: a local path or any URI that fsspec reads.
+
+    Raises MediaError if the content is bad, OSError if it cannot be reached.
+    """
+    with open_source(uri) as source:
+        decoder = _decoder(source)
+        try:
+            yield Recording(decoder)
+        finally:
+            if isinstance(decoder, ContainerDecoder):
+                decoder.close()
+
+
+def probe(uri: str) -> MediaInfo:
+    """Facts of a recording. Raises as `open_recording` does."""
+    with open_recording(uri) as recording:
+        return recording.info
+
+
+def read_window(uri: str, start: float, duration: float, sample_rate: int) -> Waveform:
+    """One window of a recording; see `Recording.read`."""
+    with open_recording(uri) as recording:
+        return recording.read(start, duration, sample_rate)
+
+
+def _decoder(source: Source) -> Decoder:
+    with source.decoding():
+        head = source.read(HEAD_BYTES)
+    decoder: Decoder | None = None
+    if recognises(head):
+        with suppress(CorruptMediaError):  # a codec inside WAV or AIFF that libav may know
+            decoder = SoundFileDecoder(source)
+    if decoder is None:
+        decoder = ContainerDecoder(source)
+    check_length(decoder.info.duration)
+    if not decoder.info.frames:
+        raise NoAudioError("the audio has no samples")
+    return decoder
