@@ -23,7 +23,7 @@ SPANS = pa.list_(pa.struct([("start", pa.float32()), ("end", pa.float32())]))
 """Seconds from the start of the window, sorted, not overlapping."""
 
 FRAME_SCORES = pa.list_(pa.float32())
-"""One score a frame; the hop in seconds stands in the field's metadata under `hop_seconds`."""
+"""One score a frame; the seconds between frames stand beside it, in a column `…_hop_seconds`."""
 
 HEAVY_TYPES = (WAVEFORM, FRAMES)
 """Columns of these types leave a row as soon as it is rejected and not retained."""

@@ -1,0 +1,16 @@
+"""The stages that come with the engine. A module is imported when a pipeline names its stage."""
+
+BUILT_IN = {
+    "decode": "stages.decode:Decode",
+    "caption": "stages.caption:Caption",
+    "separate": "stages.separate:Separate",
+    "text_audio": "stages.text_audio:TextAudio",
+    "scene_complexity": "stages.scene_complexity:SceneComplexity",
+    "silence_ratio": "stages.silence_ratio:SilenceRatio",
+    "speech_presence": "stages.speech_presence:SpeechPresence",
+    "levels": "stages.levels:Levels",
+    "remix_error": "stages.remix_error:RemixError",
+    "filter": "stages.filter:Filter",
+    "spans": "stages.spans:Spans",
+}
+"""Name in a pipeline file → module and class."""

@@ -1,0 +1,72 @@
+"""The separator takes what each prompt names out of its mixture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from pydantic import Field, PrivateAttr
+
+from dataengine.engine.batch import Batch
+from dataengine.engine.stage import Stage
+from dataengine.models.roles import Prompt, Separator, Stems, Waveform
+from manifests.schema import WAVEFORM
+from stages.level import powers, ratio_db
+
+
+class Separate(Stage):
+    """Split each candidate's mixture into target and residual.
+
+    Stems that are of another length than their mixture, not finite, or do not add up to it are an
+    error of the separator: the candidate fails.
+    """
+
+    reads = ("mixture", "text", "speech_prompt")
+    adds = {"target": WAVEFORM, "residual": WAVEFORM}
+    roles = ("separator",)
+
+    highest_remix_error_db: float | None = Field(default=-90.0, le=0)
+    """Highest level of mixture − target − residual relative to the mixture. `null` for a separator that
+    generates both stems and does not promise their sum: `remix_error` then says how far off it is."""
+
+    _separator: Separator | None = PrivateAttr(default=None)
+
+    def setup(self) -> None:
+        """Load the separator."""
+        self._separator = self.context.models.load("separator")
+
+    def process(self, batch: Batch) -> Batch:
+        """Add `target` and `residual`."""
+        assert self._separator is not None
+        mixtures = batch["mixture"]
+        prompts = [
+            Prompt(text=text, speech=bool(speech))
+            for text, speech in zip(batch["text"], batch["speech_prompt"], strict=True)
+        ]
+        stems = self._separator.separate(mixtures, prompts, self.context.sample_rate)
+        self._check(mixtures, stems)
+        return batch.with_columns(
+            target=[each.target for each in stems], residual=[each.residual for each in stems]
+        )
+
+    def _check(self, mixtures: Sequence[Waveform], stems: Sequence[Stems]) -> None:
+        for mixture, each in zip(mixtures, stems, strict=True):
+            for name, stem in (("target", each.target), ("residual", each.residual)):
+                if stem.shape != mixture.shape:
+                    raise ValueError(f"the {name} has {len(stem)} samples, its mixture {len(mixture)}")
+                if not np.isfinite(stem).all():
+                    raise ValueError(f"the {name} holds samples that are no numbers")
+        if self.highest_remix_error_db is None:
+            return
+        errors = ratio_db(powers(_differences(mixtures, stems)), powers(mixtures))
+        highest = float(np.nanmax(errors, initial=-np.inf))
+        if highest > self.highest_remix_error_db:
+            raise ValueError(
+                f"target + residual is off the mixture by {highest:.1f} dB; for a separator that does not "
+                "promise the sum, set `highest_remix_error_db: null`"
+            )
+
+
+def _differences(mixtures: Sequence[Waveform], stems: Sequence[Stems]) -> list[Any]:
+    return [m - each.target - each.residual for m, each in zip(mixtures, stems, strict=True)]

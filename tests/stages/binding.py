@@ -1,0 +1,29 @@
+"""Stages bound to a run, as a pipeline binds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+from dataengine.engine.stage import Stage, StageContext
+from dataengine.models.profile import Profile, ProfileModels
+
+BoundStage = TypeVar("BoundStage", bound=Stage)
+
+
+def bound(
+    stage: BoundStage,
+    *,
+    filters: str | None = None,
+    schema: Mapping[str, pa.DataType] | None = None,
+    seed: int = 0,
+    **options: Any,
+) -> BoundStage:
+    """The stage, prepared and set up with the models of the embedded profile."""
+    profile = Profile.load("embedded")
+    stage.bind(StageContext(profile.sample_rate, seed, ProfileModels(profile), filters, schema or {}))
+    stage.prepare()
+    stage.setup()
+    return stage
