@@ -1,0 +1,1 @@
+"""Real recordings from Debian packages: catalogue, fetching, and scenes made of them with known truth."""

@@ -1,0 +1,167 @@
+"""Fetching the catalogue's clips: download Debian packages, take out the clips, check their hashes.
+
+Only clips that the catalogue names are ever written, each under `<folder>/<package>/<path>` and only
+once its hash is right, so a clip that is there is a clip that is right, and a second call is free.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from pathlib import Path
+
+from dataengine.errors import UserError
+from manifests.catalogue.containers import (
+    MAX_ENTRY_BYTES,
+    ContainerError,
+    openttd_sounds,
+    qt_resources,
+)
+from manifests.catalogue.recordings import Clip, Package, all_clips, packages
+from manifests.progress import Progress
+
+_OWN_FOLDER = (
+    "to go on with recordings of your own: `dataengine index FOLDER -o M.parquet`, then "
+    "`dataengine run stages/pseudolabel.yaml --set input=M.parquet`"
+)
+_DOWNLOADS = ".downloads"
+_PARALLEL = 4
+
+
+def fetch(clips: Iterable[Clip], folder: Path) -> None:
+    """Make sure that each of these clips lies in `folder`.
+
+    A package of which a clip is missing is downloaded with `apt-get` (a broken download is resumed) and
+    every clip the catalogue has of it is taken out, with the package's copyright file beside them.
+    Raises UserError where there is no network, no apt, or another version of a package.
+    """
+    missing = sorted({clip.package for clip in clips if not clip_path(clip, folder).exists()})
+    if not missing:
+        return
+    for tool in ("apt-get", "dpkg-deb"):
+        if shutil.which(tool) is None:
+            raise UserError(
+                f"the demo recordings come in Debian packages and {tool} is not here; {_OWN_FOLDER}"
+            )
+    wanted = [packages()[name] for name in missing]
+    total = sum(package.size for package in wanted)
+    with (
+        Progress("Fetching recordings", total=total, unit="MB", scale=1e-6) as progress,
+        ThreadPoolExecutor(_PARALLEL) as pool,
+    ):
+        pending: set[Future[int]] = {pool.submit(_fetch_package, package, folder) for package in wanted}
+        done = 0
+        while pending:
+            finished, pending = wait(pending, timeout=0.25)
+            done += sum(future.result() for future in finished)
+            progress.update(min(done + _partial_bytes(folder), total))
+    shutil.rmtree(folder / _DOWNLOADS, ignore_errors=True)
+
+
+def clip_path(clip: Clip, folder: Path) -> Path:
+    """Where a clip lies once it was fetched."""
+    return folder / clip.package / clip.path
+
+
+def _fetch_package(package: Package, folder: Path) -> int:
+    downloads = folder / _DOWNLOADS / package.name
+    downloads.mkdir(parents=True, exist_ok=True)
+    archive = _download(package, downloads)
+    unpack(archive, package, folder)
+    shutil.rmtree(downloads)
+    return package.size
+
+
+def _download(package: Package, downloads: Path) -> Path:
+    command = ["apt-get", "-q", "download", package.name]
+    if os.geteuid() == 0:  # apt's own user may not write here; it would warn and go on as root
+        command[1:1] = ["-o", "APT::Sandbox::User=root"]
+    done = subprocess.run(command, cwd=downloads, capture_output=True, text=True, check=False)
+    archives = sorted(downloads.glob(f"{package.name}_*.deb"))
+    if done.returncode != 0 or not archives:
+        reasons = [line for line in done.stderr.splitlines() if line.startswith("E:")] or ["apt-get failed"]
+        raise UserError(
+            f"cannot fetch the Debian package {package.name} ({reasons[0].removeprefix('E: ')}); "
+            f"`apt-get update` may help; {_OWN_FOLDER}"
+        )
+    return archives[-1]
+
+
+def unpack(archive: Path, package: Package, folder: Path) -> None:
+    """Take the catalogue's clips out of a `.deb`; raises UserError if one is missing or other than expected."""
+    wanted = {clip.path: clip for clip in all_clips() if clip.package == package.name}
+    containers = {container for path in wanted if (container := _container_of(path))}
+    licence_file = f"usr/share/doc/{package.name}/copyright"
+    try:
+        for path, content in _members(archive, {*wanted, *containers, licence_file}):
+            if path == licence_file:
+                _write(folder / package.name / "copyright", content)
+                continue
+            for entry, data in _entries(path, content):
+                clip = wanted.get(entry)
+                if clip is not None and hashlib.sha256(data).hexdigest().startswith(clip.sha256):
+                    _write(clip_path(clip, folder), data)
+                    del wanted[entry]
+    except (ContainerError, tarfile.TarError) as error:
+        raise UserError(f"the Debian package {archive.name} cannot be unpacked: {error}") from error
+    if wanted:
+        raise UserError(
+            f"{archive.name} lacks {len(wanted)} clips of the catalogue, which was made from version "
+            f"{package.version}; {_OWN_FOLDER}"
+        )
+
+
+def _members(archive: Path, paths: set[str]) -> Iterator[tuple[str, bytes]]:
+    """Content of the regular files of a `.deb` that stand at one of these paths."""
+    with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", archive], stdout=subprocess.PIPE) as process:
+        with tarfile.open(fileobj=process.stdout, mode="r|") as members:
+            for member in members:
+                path = member.name.removeprefix("./")
+                if path not in paths or not member.isreg() or member.size > MAX_ENTRY_BYTES:
+                    continue
+                content = members.extractfile(member)
+                if content is not None:
+                    yield path, content.read()
+        if process.stdout is not None:
+            process.stdout.read()
+
+
+def _entries(path: str, content: bytes) -> Iterator[tuple[str, bytes]]:
+    """The file itself, or the files in it where it is a container."""
+    if path.endswith(".rcc"):
+        yield from ((f"{path}/{name}", data) for name, data in qt_resources(content))
+    elif path.endswith(".cat"):
+        yield from ((f"{path}/{i:02d}.wav", data) for i, data in enumerate(openttd_sounds(content)))
+    else:
+        yield path, content
+
+
+def _container_of(path: str) -> str | None:
+    for suffix in (".rcc", ".cat"):
+        before, found, _ = path.partition(f"{suffix}/")
+        if found:
+            return before + suffix
+    return None
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Publish a file at once: a reader sees all of it or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_bytes(content)
+    partial.replace(path)
+
+
+def _partial_bytes(folder: Path) -> int:
+    total = 0
+    for path in (folder / _DOWNLOADS).rglob("*"):
+        try:
+            total += path.stat().st_size if path.is_file() else 0
+        except FileNotFoundError:  # unpacked and removed since it was listed
+            continue
+    return total

@@ -1,0 +1,77 @@
+"""Real recordings for the tests: fetched once, kept in `data/` inside the repository (git-ignored)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from manifests.catalogue.demo import build_demo
+from manifests.catalogue.fetch import fetch
+from manifests.catalogue.recordings import Clip, clips_of
+from manifests.media import Waveform, open_recording
+
+DATA = Path(__file__).resolve().parents[1] / "data"
+RECORDINGS = DATA / "recordings"
+
+
+@dataclass(frozen=True)
+class LabelledClip:
+    """A clip of the catalogue, decoded: mono, float32, at its own rate."""
+
+    waveform: Waveform
+    sample_rate: int
+    clip: Clip
+    """What it is: label, category, speaker, gender, …"""
+
+
+CatalogueClips = Callable[..., list[LabelledClip]]
+
+
+@pytest.fixture(scope="session")
+def demo_directory() -> Path:
+    """Demo data with 30 scenes of each of pool, calibrate and gate; laid out as in data/demo."""
+    directory = DATA / "test-demo"
+    build_demo(directory, {"pool": 30, "calibrate": 30, "gate": 30}, recordings=RECORDINGS)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def catalogue_clips() -> CatalogueClips:
+    """A function that gives real clips with their labels.
+
+    `catalogue_clips(split, category=…, label=…, gender=…, min_seconds=…, count=…)`: those that fit, taken
+    evenly from the catalogue's order.
+    """
+
+    def clips(
+        split: str,
+        *,
+        category: str | None = None,
+        label: str | None = None,
+        gender: str | None = None,
+        min_seconds: float = 0.0,
+        count: int | None = None,
+    ) -> list[LabelledClip]:
+        fitting = [
+            clip
+            for clip in clips_of(split)
+            if category in (None, clip.category)
+            and label in (None, clip.label)
+            and gender in (None, clip.gender)
+            and clip.seconds >= min_seconds
+        ]
+        if count is not None and count < len(fitting):
+            fitting = [fitting[i * len(fitting) // count] for i in range(count)]
+        fetch(fitting, RECORDINGS)
+        return [_decoded(clip) for clip in fitting]
+
+    return clips
+
+
+def _decoded(clip: Clip) -> LabelledClip:
+    with open_recording(str(RECORDINGS / clip.name)) as recording:
+        rate = recording.info.sample_rate
+        return LabelledClip(recording.read(0.0, recording.info.duration, rate), rate, clip)
