@@ -74,7 +74,11 @@ class Pipeline:
         YAML. `stage_sources` are Python files or modules whose stages the pipeline may name.
         Raises UserError, with file and line, for the first thing that is wrong.
         """
-        written = read_pipeline_file(path, overrides)
+        return cls.of(read_pipeline_file(path, overrides), stage_sources)
+
+    @classmethod
+    def of(cls, written: Located, stage_sources: Sequence[str] = ()) -> Pipeline:
+        """Check a pipeline that `read_pipeline_file` has read. Raises UserError as `load` does."""
         settings = validated(PipelineSettings, written, "the pipeline")
         catalogue = StageCatalogue(stage_sources)
         with _located(written.where("profile")):

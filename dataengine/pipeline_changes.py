@@ -17,12 +17,15 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         found.append(f"the stages come in another order: {', '.join(new)}")
     for name in both:
         found += _value_changes(old[name], new[name], name)
-    rest = [{key: value for key, value in each.items() if key != "stages"} for each in (before, now)]
-    return found + _value_changes(*rest)
+    return found + _value_changes(_without_stages(before), _without_stages(now))
 
 
 def _stages(identity: Mapping[str, Any]) -> dict[str, Any]:
     return {each["stage"]: each for each in identity["stages"]}
+
+
+def _without_stages(identity: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in identity.items() if key != "stages"}
 
 
 def _value_changes(before: Mapping[str, Any], now: Mapping[str, Any], under: str = "") -> list[str]:
@@ -34,14 +37,13 @@ def _value_changes(before: Mapping[str, Any], now: Mapping[str, Any], under: str
 def _flat(value: Any, path: str) -> dict[str, Any]:
     """Dotted paths to the plain values in nested mappings and lists."""
     if isinstance(value, Mapping):
-        inner = list(value.items())
+        inner = [(str(key), each) for key, each in value.items()]
     elif isinstance(value, list | tuple):
-        inner = [(str(i), each) for i, each in enumerate(value)]
+        inner = [(str(number), each) for number, each in enumerate(value)]
     else:
         return {path: value}
-    return {
-        k: v for key, each in inner for k, v in _flat(each, f"{path}.{key}" if path else str(key)).items()
-    }
+    parts = [_flat(each, f"{path}.{key}" if path else key) for key, each in inner]
+    return {key: each for part in parts for key, each in part.items()}
 
 
 def _shown(flat: Mapping[str, Any], path: str) -> str:

@@ -34,10 +34,14 @@ def read_pipeline_file(path: str | Path, overrides: Sequence[str] = ()) -> Locat
     In the result `stages` is a mapping from names to parameters, in order, and `extends` is gone.
     Raises UserError for what cannot be read, a circle of files, and stages that are written wrongly.
     """
-    resolved = _with_what_it_extends(Path(path), None, ())
+    return lay_overrides(_with_what_it_extends(Path(path), None, ()), overrides)
+
+
+def lay_overrides(pipeline: Located, overrides: Sequence[str]) -> Located:
+    """A pipeline that was read, with `key=value` on top. Raises UserError as `read_pipeline_file` does."""
     for override in overrides:
-        resolved = _lay_over(resolved, _parse_override(override))
-    return resolved
+        pipeline = _lay_over(pipeline, _parse_override(override))
+    return pipeline
 
 
 def _with_what_it_extends(path: Path, named_at: str | None, descendants: tuple[_Ancestor, ...]) -> Located:

@@ -1,0 +1,130 @@
+"""Every command, thin: options here, the work in the modules that each command imports when it is called.
+
+Exit codes: 0 done, 1 failed, 2 the user's mistake, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from dataengine.errors import UserError
+
+INTERRUPTED = 130
+
+
+class _Commands(TyperGroup):
+    """Turns the user's mistakes and Ctrl-C into one line; anything else is a bug and shows its traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            typer.echo(f"dataengine: {error}", err=True)
+            raise typer.Exit(2) from error
+        except KeyboardInterrupt as error:
+            typer.echo("dataengine: interrupted; the same command goes on from here", err=True)
+            raise typer.Exit(INTERRUPTED) from error
+
+
+app = typer.Typer(
+    cls=_Commands,
+    help="Turn recordings into labelled, filtered training shards for promptable audio separation.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+PipelineFile = Annotated[Path, typer.Argument(metavar="PIPELINE", help="A pipeline file (YAML).")]
+RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: --set stages.caption.max_prompts=2"),
+]
+StageSources = Annotated[
+    list[str] | None,
+    typer.Option("--stages", metavar="FILE|MODULE", help="Python file or module with stages of your own."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def validate(
+    pipeline: PipelineFile,
+    overrides: Overrides = None,
+    stages: StageSources = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a pipeline file whole, without starting anything."""
+    from dataengine.commands.validate import validate
+
+    validate(pipeline, overrides or [], stages or [], as_json)
+
+
+@app.command()
+def run(
+    pipeline: PipelineFile,
+    run_dir: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Directory of the run; default: runs/PIPELINE.")
+    ] = None,
+    overrides: Overrides = None,
+    stages: StageSources = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Label about this many windows now.")] = None,
+    address: Annotated[
+        str | None, typer.Option(help="A Ray cluster; default: RAY_ADDRESS, else this machine.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a pipeline, or go on with a run that was stopped."""
+    from dataengine.commands.run import run
+
+    run(pipeline, run_dir, overrides or [], stages or [], limit, address, as_json)
+
+
+@app.command("check-stage")
+def check_stage(
+    stage: Annotated[
+        str, typer.Argument(metavar="STAGE", help="A stage's name, FILE.py:Class or MODULE:Class.")
+    ],
+    parameters: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A parameter of the stage.")
+    ] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="Recordings to try it on; default: the pipeline's input.")
+    ] = None,
+    pipeline: Annotated[
+        Path | None,
+        typer.Option(help="Its stages write what the stage reads; default: the built-in one."),
+    ] = None,
+    windows: Annotated[int, typer.Option(min=2, help="Windows to try it on.")] = 6,
+    as_json: AsJson = False,
+) -> None:
+    """Try a stage on real rows: does it keep the contract of stages?"""
+    from dataengine.commands.check_stage import check_stage
+
+    check_stage(stage, parameters or [], manifest, pipeline, windows, as_json)
+
+
+@app.command()
+def models(
+    profile: Annotated[
+        str, typer.Argument(help="Name of a profile, or path to a profile file.")
+    ] = "embedded",
+    as_json: AsJson = False,
+) -> None:
+    """List the models of a profile: role, adapter, licence, where the weights come from."""
+    from dataengine.commands.models import models
+
+    models(profile, as_json)
+
+
+def main() -> None:
+    """The `dataengine` command."""
+    app(prog_name="dataengine")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What the commands print; the work itself is done elsewhere."""

@@ -1,0 +1,64 @@
+"""`dataengine run`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from dataengine.engine.execute import EngineError
+from dataengine.pipeline import Pipeline
+from dataengine.runner import RunSummary
+from dataengine.runner import run as run_pipeline
+
+
+def run(
+    path: Path,
+    run_dir: Path | None,
+    overrides: Sequence[str],
+    stage_sources: Sequence[str],
+    limit: int | None,
+    address: str | None,
+    as_json: bool,
+) -> None:
+    """Run a pipeline and print what came of it."""
+    pipeline = Pipeline.load(path, overrides, stage_sources)
+    try:
+        summary = run_pipeline(pipeline, run_dir or Path("runs") / path.stem, limit=limit, address=address)
+    except EngineError as error:
+        print(f"dataengine: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
+    if as_json:
+        print(summary.to_json())
+    else:
+        Console().print(_table(summary))
+
+
+def _table(summary: RunSummary) -> Table:
+    counts = summary.counts
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim")
+    table.add_column(justify="right")
+    table.add_column()
+    table.add_row("windows", f"{counts.units:,}", f"{counts.audio_seconds / 3600:.2f} h of audio")
+    table.add_row("candidates", f"{counts.candidates:,}", f"{counts.empty:,} windows had none")
+    table.add_row("kept", f"[green]{counts.kept:,}", f"{counts.kept_seconds / 3600:.2f} h")
+    table.add_row("rejected", f"{counts.rejected:,}", f"{counts.retained:,} retained for a later selection")
+    table.add_row("failed", f"[red]{counts.failed:,}" if counts.failed else "0", "")
+    left_out = ", ".join(f"{count:,} {reason}" for reason, count in summary.left_out.items())
+    table.add_row("packed", f"{summary.packed:,}", f"left out: {left_out}" if left_out else "")
+    table.add_row("shards", f"{summary.shards:,}", f"{summary.shard_bytes / 1e6:.1f} MB")
+    table.add_row("time", f"{summary.seconds:,.1f} s", _speed(summary))
+    table.add_row("run", "", summary.run_dir)
+    return table
+
+
+def _speed(summary: RunSummary) -> str:
+    rate = f"{summary.counts.units / summary.seconds:.1f} windows/s" if summary.seconds else ""
+    if summary.speed_of_light is None:
+        return rate
+    return f"{rate}, {summary.speed_of_light:.0%} of it inside models"
