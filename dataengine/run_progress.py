@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -62,7 +61,7 @@ class RunProgress:
         self._task: TaskID = self._bar.add_task(
             "windows", total=self.units, completed=self.done_before.units, rate=""
         )
-        self._other: dict[str, TaskID] = defaultdict(TaskID)
+        self._other: dict[str, TaskID] = {}
 
     @contextmanager
     def shown(self) -> Iterator[RunProgress]:

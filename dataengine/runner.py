@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from rich.console import Console
 
-from dataengine.engine.cluster import cluster
+from dataengine.engine.cluster import cluster, native_messages_to
 from dataengine.engine.execute import EngineError, Pool, execute, plan_pools
 from dataengine.engine.finish import Finished, finish
 from dataengine.engine.grouping import group_stages
@@ -26,6 +27,7 @@ from dataengine.engine.storage import Storage
 from dataengine.errors import UserError
 from dataengine.pipeline import Pipeline
 from dataengine.run_progress import RunProgress
+from dataengine.stage_catalogue import send_file_stages_by_value
 
 RUN_FILE = "run.json"
 PIPELINE_FILE = "pipeline.yaml"
@@ -88,7 +90,12 @@ def run(
         )
         with progress.shown():
             if len(todo):
-                with cluster(address) as size, _driver_log(storage, holder, progress) as log:
+                send_file_stages_by_value()
+                with (
+                    native_messages_to(_native_log(storage)),
+                    cluster(address) as size,
+                    _driver_log(storage, holder, progress) as log,
+                ):
                     groups = group_stages(job.stages, pipeline.engine.groups)
                     pools = plan_pools(groups, size, pipeline.engine.workers)
                     log["workers"] = sum(pool.workers for pool in pools)
@@ -176,6 +183,10 @@ def _counts_so_far(storage: Storage) -> Counts:
         with storage.open(part.name) as file:
             counts += Counts(**json.loads(pq.read_metadata(file).metadata[COUNTS_KEY]))
     return counts
+
+
+def _native_log(storage: Storage) -> Path:
+    return Path(storage.path("log/ray.txt")) if storage.is_local else Path(os.devnull)
 
 
 @contextmanager

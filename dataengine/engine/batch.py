@@ -54,7 +54,9 @@ class Batch:
         if len(batches) == 1:
             return batches[0]
         names = dict.fromkeys(name for batch in batches for name in batch.names)
-        columns = {name: _join([(batch._columns.get(name), len(batch)) for batch in batches]) for name in names}
+        columns = {
+            name: _join([(batch._columns.get(name), len(batch)) for batch in batches]) for name in names
+        }
         return cls(columns, sum(map(len, batches)))
 
     def __len__(self) -> int:
@@ -82,6 +84,10 @@ class Batch:
     def with_columns(self, **columns: Column) -> Batch:
         """The same rows with columns added or replaced, each with one value a row."""
         return Batch({**self._columns, **columns}, self._length)
+
+    def select(self, names: Iterable[str]) -> Batch:
+        """The same rows with these columns only."""
+        return Batch({name: self._columns[name] for name in names}, self._length)
 
     def without(self, names: Iterable[str]) -> Batch:
         """The same rows without these columns."""
@@ -143,7 +149,9 @@ class Batch:
             try:
                 arrays.append(_as_arrow(column, field.type, self._length))
             except (pa.ArrowException, TypeError, ValueError) as error:
-                raise TypeError(f"column {field.name!r} does not fit its type {field.type}: {error}") from error
+                raise TypeError(
+                    f"column {field.name!r} does not fit its type {field.type}: {error}"
+                ) from error
         return pa.Table.from_arrays(arrays, schema=schema)
 
     def infer_arrow(self) -> pa.Table:
@@ -176,17 +184,26 @@ def _take(column: Column, positions: np.ndarray[Any, Any]) -> Column:
 
 def _join(pieces: list[tuple[Column | None, int]]) -> Column:
     columns = [column for column, _ in pieces]
-    if all(isinstance(c, pa.Array) for c in columns) and len({str(c.type) for c in columns}) == 1:
-        return pa.concat_arrays(columns)
-    if all(isinstance(c, np.ndarray) for c in columns):
-        return np.concatenate(columns)  # type: ignore[arg-type]
+    arrow = [column for column in columns if isinstance(column, pa.Array)]
+    if len(arrow) == len(columns) and len({str(column.type) for column in arrow}) == 1:
+        return pa.concat_arrays(arrow)
+    plain = [column for column in columns if isinstance(column, np.ndarray)]
+    if len(plain) == len(columns):
+        return np.concatenate(plain)
     joined: list[Any] = []
     for column, length in pieces:
         if column is None:
             joined.extend([None] * length)
         else:
-            joined.extend(column.to_pylist() if isinstance(column, pa.Array) else list(column))
+            joined.extend(_values(column))
     return joined
+
+
+def _values(column: Column) -> list[Any]:
+    """A column row by row; null stays None, and a waveform an array."""
+    if not isinstance(column, pa.Array):
+        return list(column)
+    return _views(column) if column.type == WAVEFORM else list(column.to_pylist())
 
 
 def _as_arrow(column: Column | None, kind: pa.DataType, length: int) -> pa.Array:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from dataengine.errors import UserError
 
@@ -29,7 +31,6 @@ def cluster(address: str | None) -> Iterator[ClusterSize]:
     Raises:
         UserError: there is no cluster at the address.
     """
-    os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
@@ -38,29 +39,54 @@ def cluster(address: str | None) -> Iterator[ClusterSize]:
     if not joined_before:
         _start(address or os.environ.get("RAY_ADDRESS"))
     try:
-        total = ray.cluster_resources()
+        total = ray.cluster_resources()  # type: ignore[no-untyped-call]
         yield ClusterSize(total.get("CPU", 0.0), total.get("GPU", 0.0))
     finally:
         if not joined_before:
             ray.shutdown()
 
 
+@contextmanager
+def native_messages_to(path: Path) -> Iterator[None]:
+    """Send to a file what C++ code prints to the terminal; Python's own standard error stays.
+
+    Ray's core prints past every logger, into the middle of a progress bar.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sys.stderr.flush()
+    python_stderr, terminal = sys.stderr, os.dup(2)
+    with path.open("ab") as file:
+        os.dup2(file.fileno(), 2)
+    if python_stderr is sys.__stderr__:
+        sys.stderr = os.fdopen(terminal, "w", buffering=1, closefd=False)
+    try:
+        yield
+    finally:
+        sys.stderr = python_stderr
+        os.dup2(terminal, 2)
+        os.close(terminal)
+
+
 def _start(address: str | None) -> None:
     import ray
 
     # One thread a worker: workers, not threads within them, fill the machine.
-    threads = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     environment = {"env_vars": threads}
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     if address:
         try:
-            ray.init(address=address, runtime_env=environment, **quiet)
+            ray.init(
+                address=address, runtime_env=environment, log_to_driver=False, logging_level=logging.ERROR
+            )
         except ConnectionError as error:
-            raise UserError(f"no Ray cluster answers at {address} ({error}); start one or leave --address out") from None
+            raise UserError(
+                f"no Ray cluster answers at {address} ({error}); start one or leave --address out"
+            ) from None
         return
     ray.init(
         include_dashboard=False,
         object_store_memory=OBJECT_STORE_BYTES,
         runtime_env=environment,
-        **quiet,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
     )

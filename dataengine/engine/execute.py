@@ -50,7 +50,8 @@ def plan_pools(groups: Sequence[WorkerGroup], size: ClusterSize, wanted: int | N
     asked = sum(n * group.resources.cpus for n, group in zip(counts, groups, strict=True))
     scale = min(1.0, SHARE_OF_CPUS * size.cpus / asked)
     return [
-        Pool(group, n, round(group.resources.cpus * scale, 3)) for n, group in zip(counts, groups, strict=True)
+        Pool(group, n, round(group.resources.cpus * scale, 3))
+        for n, group in zip(counts, groups, strict=True)
     ]
 
 
@@ -90,7 +91,7 @@ def _one_pass(job: Job, pools: Sequence[Pool], slices: np.ndarray[Any, Any]) -> 
 
     _quieten()
     tasks = min(len(slices), TASKS_A_PASS)
-    dataset = ray.data.from_items(
+    dataset: ray.data.Dataset = ray.data.from_items(
         [{MESSAGE: int(number)} for number in slices], override_num_blocks=tasks
     )
     for position, pool in enumerate(pools):
@@ -102,8 +103,6 @@ def _one_pass(job: Job, pools: Sequence[Pool], slices: np.ndarray[Any, Any]) -> 
             num_cpus=pool.cpus_each,
             num_gpus=pool.group.resources.gpus or None,
             fn_constructor_args=(job, pool.group, position == 0, position == len(pools) - 1),
-            max_restarts=-1,
-            max_task_retries=-1,
         )
     for row in dataset.iter_rows():
         yield SliceReport.from_json(row[MESSAGE])

@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import duckdb
 import pandas as pd
@@ -112,7 +111,7 @@ def _gather_work(storage: Storage, parts: list[Part]) -> Counts:
 
 def _connect(storage: Storage, parts: list[Part]) -> duckdb.DuckDBPyConnection:
     """A database with the rows of all parts as table `parts`."""
-    filesystem = None if storage.is_local else PyFileSystem(FSSpecHandler(storage._filesystem))
+    filesystem = None if storage.is_local else PyFileSystem(FSSpecHandler(storage.filesystem))
     rows = pads.dataset([storage.path(part.name) for part in parts], filesystem=filesystem, format="parquet")
     connection = duckdb.connect()
     connection.register("parts", rows)
@@ -144,14 +143,12 @@ def _write_shards(
         ),
     )
     notes = SampleNotes.of(job)
-    done = 0
-    reader = connection.execute(
+    reader = connection.sql(
         "SELECT parts.*, assignment.shard AS shard_number FROM parts JOIN assignment USING (sample_id) "
         "WHERE assignment.shard >= 0 ORDER BY assignment.position"
     ).to_arrow_reader(ROWS_A_READ)
-    for number, rows in _runs(reader, "shard_number"):
+    for done, (number, rows) in enumerate(_runs(reader, "shard_number"), start=1):
         write_shard(job.storage, shard_name(number, count), rows, notes)
-        done += 1
         on_progress("shards", done, count)
     return count
 
@@ -187,14 +184,15 @@ def _write_samples(
         "left_out": "assignment.left_out",
     }
     columns = ", ".join(
-        f'{places.get(name, f"parts.{chr(34)}{name}{chr(34)}")} AS "{name}"' for name in job.sample_schema.names
+        f'{places.get(name, f"parts.{chr(34)}{name}{chr(34)}")} AS "{name}"'
+        for name in job.sample_schema.names
     )
     for number in range(files):
         bounds = [f"{round(k * 2**64 / files):016x}" if k < files else "g" for k in (number, number + 1)]
-        reader = connection.execute(
+        reader = connection.sql(
             f"SELECT {columns} FROM parts LEFT JOIN assignment USING (sample_id) "  # noqa: S608
             "WHERE parts.sample_id >= ? AND parts.sample_id < ? ORDER BY parts.sample_id",
-            bounds,
+            params=bounds,
         ).to_arrow_reader(ROWS_A_READ)
         _write_samples_file(job, f"{SAMPLES_FOLDER}/{number:05d}.parquet", reader)
         on_progress("samples", number + 1, files)

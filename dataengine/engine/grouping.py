@@ -31,7 +31,9 @@ class WorkerGroup:
         )
 
 
-def group_stages(stages: Sequence[Stage], by_hand: Sequence[Sequence[str]] | None = None) -> list[WorkerGroup]:
+def group_stages(
+    stages: Sequence[Stage], by_hand: Sequence[Sequence[str]] | None = None
+) -> list[WorkerGroup]:
     """Fuse consecutive stages with the same resources, or as `by_hand` lists them by name.
 
     Raises:
@@ -49,7 +51,9 @@ def group_stages(stages: Sequence[Stage], by_hand: Sequence[Sequence[str]] | Non
     return [WorkerGroup(tuple(next(rest) for _ in group)) for group in by_hand]
 
 
-def workers_that_fit(groups: Sequence[WorkerGroup], cpus: float, gpus: float, wanted: int | None) -> list[int]:
+def workers_that_fit(
+    groups: Sequence[WorkerGroup], cpus: float, gpus: float, wanted: int | None
+) -> list[int]:
     """Workers of each group on a cluster of this size.
 
     Every group gets at least one. What is left over is shared evenly; a group that needs a GPU gets as

@@ -40,7 +40,9 @@ def assign_to_shards(kept: pd.DataFrame, settings: PackSettings) -> pd.DataFrame
             settings.near_duplicate_bits,
         )
         left_out[candidates.index[repeated]] = LEFT_OUT_NEAR_DUPLICATE
-    rows = rows.assign(left_out=left_out, order=[_shuffled(settings.shuffle_seed, i) for i in rows["sample_id"]])
+    rows = rows.assign(
+        left_out=left_out, order=[_shuffled(settings.shuffle_seed, i) for i in rows["sample_id"]]
+    )
     rows = rows.sort_values("order", ignore_index=True)
     if settings.quota_per_label:
         free = rows["left_out"].isna()

@@ -24,15 +24,19 @@ import pyarrow.parquet as pq
 from dataengine.engine.batch import Batch
 from dataengine.engine.job import Job
 from dataengine.engine.slice_work import SliceState, StageWork, work_rows
+from dataengine.engine.stage_call import failed
 from dataengine.engine.storage import Storage
 from manifests.identity import digest_of_ids, stable_hash
-from manifests.media import encode_stems
+from manifests.media import EncodedStems, encode_stems
 from manifests.schema import STATUS_DONE, STATUS_EMPTY, STATUS_FAILED
 
 PARTS_FOLDER = "parts"
 PARTS_A_FOLDER = 4096
 WORK_KEY = b"dataengine.work"
 COUNTS_KEY = b"dataengine.counts"
+
+COMMIT_STAGE = "commit"
+"""The stage that a row fails at whose stems cannot be stored."""
 
 AUDIO_FIELDS = (
     pa.field("audio_offset", pa.int64()),  # first byte of the row's members in its tar
@@ -78,7 +82,9 @@ class Part:
 
 def part_of(number: int, units: pa.Table, pipeline_digest: str) -> Part:
     """The part that a slice becomes: an id of its inputs, never of output bytes."""
-    return Part(number, stable_hash("part", pipeline_digest, digest_of_ids(units.column("unit_id").to_pylist())))
+    return Part(
+        number, stable_hash("part", pipeline_digest, digest_of_ids(units.column("unit_id").to_pylist()))
+    )
 
 
 def committed_parts(storage: Storage) -> Iterator[Part]:
@@ -91,7 +97,7 @@ def committed_parts(storage: Storage) -> Iterator[Part]:
 def commit(part: Part, state: SliceState, work: Sequence[StageWork], job: Job) -> Counts:
     """Write a finished slice as a part, unless it exists."""
     rows = _final_rows(state, {"pipeline_digest": job.pipeline_digest, "models": job.models})
-    rows = _write_audio(rows, part.name.removesuffix(".parquet"), job.storage, job.sample_rate)
+    rows = _write_audio(rows, part.name.removesuffix(".parquet"), job)
     counts = count_rows(rows)
     schema = job.sample_schema
     part_schema = pa.schema([*schema, *AUDIO_FIELDS], metadata=schema.metadata)
@@ -134,54 +140,67 @@ def _final_rows(state: SliceState, provenance: dict[str, Any]) -> Batch:
     if "kept" not in live:
         live = live.with_columns(kept=[True] * len(live))
     rows = Batch.concat([live, *state.settled])
-    status = rows["status"]
-    kept = [bool(k or k is None) and s == STATUS_DONE for k, s in zip(rows["kept"], status, strict=True)]
+    verdicts = list(zip(rows["status"], rows["kept"], strict=True))
     retained = rows["retained"] if "retained" in rows else [False] * len(rows)
     rows = rows.with_columns(
-        kept=kept,
-        retained=[bool(r) and s == STATUS_DONE for r, s in zip(retained, status, strict=True)],
+        kept=[status == STATUS_DONE and (kept is None or bool(kept)) for status, kept in verdicts],
+        retained=[
+            bool(r) and status == STATUS_DONE for r, (status, _) in zip(retained, verdicts, strict=True)
+        ],
         **{name: [value] * len(rows) for name, value in provenance.items()},
     )
-    order = np.lexsort((np.asarray(rows["sample_id"]), np.asarray(rows["row_order"])))
-    return rows.take(order)
+    return rows.take(np.lexsort((np.asarray(rows["sample_id"]), np.asarray(rows["row_order"]))))
 
 
-def _write_audio(rows: Batch, stem: str, storage: Storage, sample_rate: int) -> Batch:
-    """Write the stems of kept and retained rows into a tar; the rows say where they lie."""
-    if "mixture" not in rows:
+def _write_audio(rows: Batch, stem: str, job: Job) -> Batch:
+    """Write the stems of kept and retained rows into a tar; the rows say where they lie.
+
+    A row whose stems cannot be stored (they do not add up, or hold NaN) is failed.
+    """
+    encoded, rows = _encode(rows, job.sample_rate)
+    if not encoded:
         return rows
-    wanted = [
-        i
-        for i, (kept, retained, mixture) in enumerate(
-            zip(rows["kept"], rows["retained"], rows["mixture"], strict=True)
-        )
-        if (kept or retained) and mixture is not None
-    ]
-    if not wanted:
-        return rows
-    length = len(rows)
-    offsets, sizes, gains = [None] * length, [None] * length, [None] * length
-    keys = rows["sample_id"]
+    storage, keys = job.storage, rows["sample_id"]
+    places: dict[int, tuple[int, int]] = {}
     with storage.temporary(f"{stem}.tar") as temporary:
         with temporary.open("wb") as sink:
-            for i in wanted:
-                stems = {name: rows[name][i] for name in ("mixture", "target", "residual") if name in rows}
-                encoded = encode_stems(**stems, sample_rate=sample_rate)
-                offsets[i] = sink.tell()
-                for suffix, content in encoded.members():
-                    sink.write(tar_member(f"{keys[i]}.{suffix}", content))
-                sizes[i], gains[i] = sink.tell() - offsets[i], encoded.gain
+            for row, stems in encoded.items():
+                start = sink.tell()
+                for suffix, content in stems.members():
+                    sink.write(tar_member(f"{keys[row]}.{suffix}", content))
+                places[row] = (start, sink.tell() - start)
             sink.write(b"\0" * 2 * tarfile.BLOCKSIZE)
         tar = f"{stem}-{_digest_of_file(temporary)}.tar"
         storage.publish(temporary, tar)
-    stored = set(wanted)
+    every = range(len(rows))
     return rows.with_columns(
-        shard=[tar if i in stored else None for i in range(length)],
-        key=[keys[i] if i in stored else None for i in range(length)],
-        audio_offset=offsets,
-        audio_bytes=sizes,
-        gain=gains,
+        shard=[tar if row in places else None for row in every],
+        key=[keys[row] if row in places else None for row in every],
+        audio_offset=[places[row][0] if row in places else None for row in every],
+        audio_bytes=[places[row][1] if row in places else None for row in every],
+        gain=[encoded[row].gain if row in places else None for row in every],
     )
+
+
+def _encode(rows: Batch, sample_rate: int) -> tuple[dict[int, EncodedStems], Batch]:
+    """The stems to store, by row, and the rows, with those failed whose stems cannot be stored."""
+    stems = [name for name in ("mixture", "target", "residual") if name in rows]
+    if "mixture" not in stems:
+        return {}, rows
+    columns = {name: rows[name] for name in stems}
+    wanted = np.asarray(rows["kept"]) | np.asarray(rows["retained"])
+    rows = rows.without(stems)
+    encoded: dict[int, EncodedStems] = {}
+    for row in np.flatnonzero(wanted).tolist():
+        waveforms = {name: column[row] for name, column in columns.items()}
+        try:
+            encoded[row] = encode_stems(**waveforms, sample_rate=sample_rate)
+        except ValueError as error:
+            bad = failed(rows.slice(row, row + 1), COMMIT_STAGE, error).with_columns(
+                kept=[False], retained=[False]
+            )
+            rows = Batch.concat([rows.slice(0, row), bad, rows.slice(row + 1, len(rows))])
+    return encoded, rows
 
 
 def tar_member(name: str, content: bytes) -> bytes:

@@ -131,7 +131,9 @@ class _Tally:
         self.units += len(ids)
         self.slices += 1
         self.digest.update("".join(f"{each}\n" for each in ids).encode())
-        self._prefixes.append(np.array([each[:16] for each in ids], dtype="S16").view(np.uint64).reshape(-1, 2))
+        self._prefixes.append(
+            np.array([each[:16] for each in ids], dtype="S16").view(np.uint64).reshape(-1, 2)
+        )
         return table
 
     def repeated(self) -> bool:

@@ -17,7 +17,16 @@ from manifests.schema import PROMPT_FIELDS
 SHARDS_FOLDER = "shards"
 
 IDENTITY = ("sample_id", "unit_id", "recording_id", "uri", "start", "duration")
-PROMPT = ("kind", "text", "text_source", "text_confidence", "speech_prompt", "spans", "event_type", "mask_reference")
+PROMPT = (
+    "kind",
+    "text",
+    "text_source",
+    "text_confidence",
+    "speech_prompt",
+    "spans",
+    "event_type",
+    "mask_reference",
+)
 
 
 def shard_name(number: int, count: int) -> str:

@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,9 @@ def units_of(table: pa.Table) -> SliceState:
     )
     readable = np.array([error is None for error in batch["error_type"]], dtype=bool)
     unreadable = batch.where(~readable)
-    failed = unreadable.with_columns(status=[STATUS_FAILED] * len(unreadable), stage=[INDEX_STAGE] * len(unreadable))
+    failed = unreadable.with_columns(
+        status=[STATUS_FAILED] * len(unreadable), stage=[INDEX_STAGE] * len(unreadable)
+    )
     return SliceState(batch.where(readable), [failed] if len(failed) else [])
 
 
@@ -118,7 +121,7 @@ def _micro_batches(batch: Batch, units: int) -> list[Batch]:
     order = batch["row_order"]
     unit_numbers = np.cumsum(np.concatenate([[0], np.diff(order) != 0]))
     cuts = [0, *np.flatnonzero(np.diff(unit_numbers // units)) + 1, len(batch)]
-    return [batch.slice(int(start), int(stop)) for start, stop in zip(cuts, cuts[1:], strict=False)]
+    return [batch.slice(int(start), int(stop)) for start, stop in pairwise(cuts)]
 
 
 def _split_rejected(batch: Batch) -> tuple[Batch, Batch]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 import traceback
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
-from dataengine.engine.batch import Batch
+from dataengine.engine.batch import Batch, Column
 from dataengine.engine.stage import Stage
 from manifests.identity import sample_id
 from manifests.schema import KIND_TEXT, STATUS_EMPTY, STATUS_FAILED, is_heavy
@@ -51,14 +53,17 @@ def run_stage(stage: Stage, batch: Batch) -> StageResult:
     if not len(batch):
         return StageResult(batch)
     try:
-        return _checked(stage, batch, _patiently(stage, batch))
+        return checked(stage, batch, _patiently(stage, batch))
     except TransientError:
         raise
     except Exception as error:
         if len(batch) == 1:
-            return StageResult(batch.slice(0, 0), [_failed(batch, stage.name(), error)], failed=1)
+            return StageResult(batch.slice(0, 0), [failed(batch, stage.name(), error)], failed=1)
     middle = len(batch) // 2
-    first, second = run_stage(stage, batch.slice(0, middle)), run_stage(stage, batch.slice(middle, len(batch)))
+    first, second = (
+        run_stage(stage, batch.slice(0, middle)),
+        run_stage(stage, batch.slice(middle, len(batch))),
+    )
     return StageResult(
         Batch.concat([first.passed, second.passed]),
         [*first.settled, *second.settled],
@@ -79,7 +84,7 @@ def _patiently(stage: Stage, batch: Batch) -> Batch:
     raise TransientError(f"stage {stage.name()}: {type(trouble).__name__}: {trouble}") from trouble
 
 
-def _checked(stage: Stage, given: Batch, answer: Batch) -> StageResult:
+def checked(stage: Stage, given: Batch, answer: Batch) -> StageResult:
     """Hold a stage to its declaration, and give new candidates their ids."""
     if not isinstance(answer, Batch):
         raise StageContractError(f"stage {stage.name()} returned {type(answer).__name__}, not a Batch")
@@ -91,8 +96,9 @@ def _checked(stage: Stage, given: Batch, answer: Batch) -> StageResult:
     undeclared = [name for name in answer.names if name not in allowed]
     if undeclared:
         raise StageContractError(f"stage {stage.name()} added {', '.join(undeclared)} without declaring it")
-    for name, kind in declared.items():
-        _check_column(stage, answer, name, is_heavy(kind))
+    answer = answer.with_columns(
+        **{name: _typed(stage, answer, name, kind) for name, kind in declared.items()}
+    )
     if stage.proposes:
         return _with_candidates(stage, given, answer)
     if list(answer["sample_id"]) != list(given["sample_id"]):
@@ -100,14 +106,20 @@ def _checked(stage: Stage, given: Batch, answer: Batch) -> StageResult:
     return StageResult(answer)
 
 
-def _check_column(stage: Stage, answer: Batch, name: str, heavy: bool) -> None:
-    if not heavy:
-        return
-    for value in answer[name]:
+def _typed(stage: Stage, answer: Batch, name: str, kind: pa.DataType) -> Column:
+    """A column that a stage wrote, in the type it declared; heavy columns stay lists of arrays."""
+    if not is_heavy(kind):
+        try:
+            return answer.select([name]).to_arrow(pa.schema([(name, kind)])).column(0).combine_chunks()
+        except TypeError as error:
+            raise StageContractError(f"stage {stage.name()}: {error}") from error
+    values: list[Any] = answer[name]
+    for value in values:
         if value is not None and not isinstance(value, np.ndarray):
             raise StageContractError(
                 f"stage {stage.name()} gave a {type(value).__name__} in {name}, where an array is due"
             )
+    return values
 
 
 def _with_candidates(stage: Stage, given: Batch, answer: Batch) -> StageResult:
@@ -120,13 +132,16 @@ def _with_candidates(stage: Stage, given: Batch, answer: Batch) -> StageResult:
     with_candidates = set(units)
     strange = with_candidates - set(given["unit_id"])
     if strange:
-        raise StageContractError(f"stage {stage.name()} returned rows of units it was not given: {sorted(strange)}")
+        raise StageContractError(
+            f"stage {stage.name()} returned rows of units it was not given: {sorted(strange)}"
+        )
     without = given.where([unit not in with_candidates for unit in given["unit_id"]])
     settled = [without.with_columns(status=[STATUS_EMPTY] * len(without))] if len(without) else []
     return StageResult(answer.with_columns(sample_id=ids, kind=list(kinds)), settled)
 
 
-def _failed(row: Batch, stage: str, error: Exception) -> Batch:
+def failed(row: Batch, stage: str, error: Exception) -> Batch:
+    """The same single row as one that failed at `stage`."""
     trace = "".join(traceback.format_exception(error))
     return row.with_columns(
         status=[STATUS_FAILED],

@@ -33,7 +33,8 @@ class Storage:
         return cls(text.rstrip("/") if "://" in text else str(Path(text).resolve()))
 
     @cached_property
-    def _filesystem(self) -> Any:
+    def filesystem(self) -> Any:
+        """The fsspec filesystem that the directory is on."""
         return fsspec.core.url_to_fs(self.root)[0]
 
     @cached_property
@@ -49,7 +50,7 @@ class Storage:
     @property
     def is_local(self) -> bool:
         """Whether files are plain files of this machine (or of a mounted filesystem)."""
-        return isinstance(self._filesystem, LocalFileSystem)
+        return isinstance(self.filesystem, LocalFileSystem)
 
     def path(self, name: str) -> str:
         """The full path of a file, as its filesystem spells it."""
@@ -57,33 +58,33 @@ class Storage:
 
     def exists(self, name: str) -> bool:
         """Whether a file or folder has this name."""
-        return bool(self._filesystem.exists(self.path(name)))
+        return bool(self.filesystem.exists(self.path(name)))
 
     def read(self, name: str) -> bytes:
         """A file's content. Raises FileNotFoundError."""
-        content: bytes = self._filesystem.cat_file(self.path(name))
+        content: bytes = self.filesystem.cat_file(self.path(name))
         return content
 
     def read_range(self, name: str, start: int, length: int) -> bytes:
         """Bytes `start` to `start + length` of a file."""
-        content: bytes = self._filesystem.cat_file(self.path(name), start=start, end=start + length)
+        content: bytes = self.filesystem.cat_file(self.path(name), start=start, end=start + length)
         return content
 
     def open(self, name: str) -> Any:
         """A seekable binary file, for reading."""
-        return self._filesystem.open(self.path(name), "rb")
+        return self.filesystem.open(self.path(name), "rb")
 
     def size(self, name: str) -> int:
         """A file's size in bytes."""
-        return int(self._filesystem.size(self.path(name)))
+        return int(self.filesystem.size(self.path(name)))
 
     def files(self, folder: str, suffix: str = "") -> Iterator[str]:
         """Names of all files below a folder, sorted; none if there is no such folder."""
-        self._filesystem.invalidate_cache()
-        if not self._filesystem.exists(self.path(folder)):
+        self.filesystem.invalidate_cache()
+        if not self.filesystem.exists(self.path(folder)):
             return
         skip = len(self._base) + 1
-        for full in sorted(self._filesystem.find(self.path(folder))):
+        for full in sorted(self.filesystem.find(self.path(folder))):
             if full.endswith(suffix):
                 yield full[skip:]
 
@@ -91,7 +92,7 @@ class Storage:
         """Write a file unless it exists; False if it does. Whoever reads the name sees it whole."""
         if not self.is_local:
             try:
-                self._filesystem.pipe_file(self.path(name), content, mode="create")
+                self.filesystem.pipe_file(self.path(name), content, mode="create")
             except FileExistsError:
                 return False
             return True
@@ -102,7 +103,7 @@ class Storage:
     def replace(self, name: str, content: bytes) -> None:
         """Write a file, whole, over what stands there."""
         if not self.is_local:
-            self._filesystem.pipe_file(self.path(name), content)
+            self.filesystem.pipe_file(self.path(name), content)
             return
         with self.temporary(name) as temporary:
             temporary.write_bytes(content)
@@ -130,7 +131,7 @@ class Storage:
     def remove(self, name: str) -> None:
         """Remove a file, or a folder with all that it holds; nothing happens if there is none."""
         if self.exists(name):
-            self._filesystem.rm(self.path(name), recursive=True)
+            self.filesystem.rm(self.path(name), recursive=True)
 
 
 class _TemporaryFile:

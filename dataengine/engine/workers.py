@@ -92,6 +92,8 @@ class GroupActor:
             counts = commit(part, state, work, self._job)
         except (TransientError, OSError) as error:
             return self._answer(SliceReport(number, postponed=f"{type(error).__name__}: {error}"))
+        except Exception:  # the engine's own fault: the driver tells it once no slice is left that can be done
+            return self._answer(SliceReport(number, postponed=traceback.format_exc()))
         return self._answer(SliceReport(number, counts, tuple(work)))
 
     def _answer(self, report: SliceReport) -> Any:
@@ -100,7 +102,7 @@ class GroupActor:
 
 def pack(number: int, units: pa.Table, state: SliceState, work: list[StageWork]) -> bytes:
     """A slice between two groups, as one value: Arrow streams behind a JSON head."""
-    streams = [_stream(units), _stream(state.live.infer_arrow()), *(_stream(each.infer_arrow()) for each in state.settled)]
+    streams = [_stream(table) for table in (units, *(b.infer_arrow() for b in (state.live, *state.settled)))]
     head = {"slice": number, "work": [asdict(entry) for entry in work], "sizes": [len(s) for s in streams]}
     return _join(head, streams)
 

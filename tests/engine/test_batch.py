@@ -12,7 +12,9 @@ from dataengine.engine.batch import Batch
 from manifests.schema import WAVEFORM
 
 waveforms = st.lists(
-    st.one_of(st.none(), st.lists(st.floats(-1, 1, width=32), max_size=5).map(lambda v: np.array(v, np.float32)))
+    st.one_of(
+        st.none(), st.lists(st.floats(-1, 1, width=32), max_size=5).map(lambda v: np.array(v, np.float32))
+    )
 )
 
 
@@ -32,7 +34,7 @@ def test_columns_of_other_lengths_are_refused():
 
 
 def test_an_unknown_column_is_named_with_what_there_is():
-    with pytest.raises(KeyError, match="no column 'target'.*mixture"):
+    with pytest.raises(KeyError, match=r"no column 'target'.*mixture"):
         Batch({"mixture": [None]})["target"]
 
 
@@ -65,7 +67,7 @@ def test_rejection_adds_up_criteria_and_leaves_other_rows_alone():
 
 
 def test_a_value_of_the_wrong_type_names_its_column():
-    with pytest.raises(TypeError, match="'score'.*float"):
+    with pytest.raises(TypeError, match=r"'score'.*float"):
         Batch({"score": ["high"]}).to_arrow(pa.schema([("score", pa.float32())]))
 
 

@@ -49,7 +49,9 @@ def test_shards_are_full_even_and_in_order_of_the_shuffle(count, megabytes):
 
 
 def test_never_train_and_quota_leave_samples_out_with_their_reason():
-    placed = assign_to_shards(kept_samples(100, labels=2), PackSettings(quota_per_label=20)).set_index("sample_id")
+    placed = assign_to_shards(kept_samples(100, labels=2), PackSettings(quota_per_label=20)).set_index(
+        "sample_id"
+    )
     rows = kept_samples(100, labels=2).set_index("sample_id")
     assert (placed.loc[rows["never_train"], "left_out"] == "never_train").all()
     packed = placed[placed["left_out"].isna()].join(rows, how="left")
