@@ -135,18 +135,17 @@ def count_rows(rows: Batch) -> Counts:
 
 
 def _final_rows(state: SliceState, provenance: dict[str, Any]) -> Batch:
-    """All rows of a slice with their verdicts, in the order of its units, candidates by id."""
-    live = state.live
-    if "kept" not in live:
-        live = live.with_columns(kept=[True] * len(live))
-    rows = Batch.concat([live, *state.settled])
-    verdicts = list(zip(rows["status"], rows["kept"], strict=True))
+    """All rows of a slice with their verdicts, in the order of its units, candidates by id.
+
+    A row that came through without a verdict is kept: its pipeline filters nothing.
+    """
+    rows = Batch.concat([state.live, *state.settled])
+    done = [status == STATUS_DONE for status in rows["status"]]
+    kept = rows["kept"] if "kept" in rows else [None] * len(rows)
     retained = rows["retained"] if "retained" in rows else [False] * len(rows)
     rows = rows.with_columns(
-        kept=[status == STATUS_DONE and (kept is None or bool(kept)) for status, kept in verdicts],
-        retained=[
-            bool(r) and status == STATUS_DONE for r, (status, _) in zip(retained, verdicts, strict=True)
-        ],
+        kept=[d and (k is None or bool(k)) for d, k in zip(done, kept, strict=True)],
+        retained=[d and bool(r) for d, r in zip(done, retained, strict=True)],
         **{name: [value] * len(rows) for name, value in provenance.items()},
     )
     return rows.take(np.lexsort((np.asarray(rows["sample_id"]), np.asarray(rows["row_order"]))))
