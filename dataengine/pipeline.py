@@ -41,10 +41,17 @@ class PipelineSettings(BaseModel):
     """Seed of every random draw of the run."""
     deterministic: bool = False
     """Work in fixed micro-batches, so that two runs agree to the byte."""
-    stages: dict[str, dict[str, Any] | None] = Field(min_length=1)
+    stages: dict[str, dict[str, Any] | None]
     """Names of the stages, in order, with their parameters."""
     pack: PackSettings = PackSettings()
     engine: EngineSettings = EngineSettings()
+
+    @field_validator("stages")
+    @classmethod
+    def _at_least_one(cls, stages: dict[str, Any]) -> dict[str, Any]:
+        if not stages:
+            raise ValueError("there must be at least one")
+        return stages
 
     @field_validator("pack", "engine", mode="before")
     @classmethod

@@ -5,15 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from dataengine.engine.execute import EngineError
 from dataengine.pipeline import Pipeline
-from dataengine.runner import RunSummary
-from dataengine.runner import run as run_pipeline
+
+if TYPE_CHECKING:
+    from dataengine.runner import RunSummary
 
 
 def run(
@@ -27,6 +28,9 @@ def run(
 ) -> None:
     """Run a pipeline and print what came of it."""
     pipeline = Pipeline.load(path, overrides, stage_sources)
+    from dataengine.engine.execute import EngineError  # the engine takes a second to import
+    from dataengine.runner import run as run_pipeline
+
     try:
         summary = run_pipeline(pipeline, run_dir or Path("runs") / path.stem, limit=limit, address=address)
     except EngineError as error:
