@@ -135,11 +135,11 @@ def _write_shards(
     """Write the shards that do not exist yet; returns how many there are."""
     packed = assignment[assignment["left_out"].isna()]
     count = int(packed["shard"].max()) + 1 if len(packed) else 0
+    names = [shard_name(number, count) if number >= 0 else None for number in assignment["shard"]]
     connection.register(
         "assignment",
         assignment.assign(
-            shard_name=[None if n < 0 else shard_name(n, count) for n in assignment["shard"]],
-            left_out=assignment["left_out"].astype("string"),
+            shard_name=pd.array(names, dtype="string"), left_out=assignment["left_out"].astype("string")
         ),
     )
     notes = SampleNotes.of(job)
