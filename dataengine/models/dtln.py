@@ -33,9 +33,12 @@ WAVEFORMS_PER_CALL = 8
 
 
 class DtlnAdapter(Adapter):
-    """The enhancer has no options."""
+    """Options of the enhancer."""
 
     role = "enhancer"
+
+    both_directions: bool = True
+    """Also hear each waveform backwards and take the mean: twice the work for about 1 dB more."""
 
     def card(self, name: str, parts: Mapping[str, ModelCard]) -> ModelCard:
         """See Adapter."""
@@ -48,33 +51,41 @@ class DtlnAdapter(Adapter):
             card,
             open_session(spectral_graph(spectral), runtime),
             open_session(temporal_graph(temporal), runtime),
+            self.both_directions,
         )
 
 
 class Dtln:
     """An Enhancer."""
 
-    def __init__(self, card: ModelCard, spectral: Any, temporal: Any) -> None:
+    def __init__(self, card: ModelCard, spectral: Any, temporal: Any, both_directions: bool) -> None:
         self.card = card
         self._spectral = spectral
         self._temporal = temporal
+        self._both_directions = both_directions
 
     def enhance(self, waveforms: Sequence[Waveform], sample_rate: int) -> list[Waveform]:
         """See Enhancer; above 8 kHz nothing is heard, and nothing is returned."""
         different, places = distinct(waveforms)
         heard = [resample(waveform, sample_rate, SAMPLE_RATE) for waveform in different]
-        speech = [
-            spoken
-            for start in range(0, len(heard), WAVEFORMS_PER_CALL)
-            for spoken in self._enhance(heard[start : start + WAVEFORMS_PER_CALL])
-        ]
+        speech = self._hear(heard)
+        if self._both_directions:
+            backwards = self._hear([waveform[::-1] for waveform in heard])
+            speech = [_mean(one, other[::-1]) for one, other in zip(speech, backwards, strict=True)]
         back = [
             stack([resample(spoken, SAMPLE_RATE, sample_rate)[: len(waveform)]], len(waveform))[0]
             for spoken, waveform in zip(speech, different, strict=True)
         ]
         return [back[place] for place in places]
 
-    def _enhance(self, waveforms: Sequence[Waveform]) -> list[Waveform]:
+    def _hear(self, waveforms: Sequence[Waveform]) -> list[Waveform]:
+        return [
+            speech
+            for start in range(0, len(waveforms), WAVEFORMS_PER_CALL)
+            for speech in self._hear_together(waveforms[start : start + WAVEFORMS_PER_CALL])
+        ]
+
+    def _hear_together(self, waveforms: Sequence[Waveform]) -> list[Waveform]:
         longest = max(len(waveform) for waveform in waveforms)
         if not longest:
             return list(waveforms)
@@ -171,6 +182,11 @@ def _initialisers(path: Path) -> dict[str, Matrix]:
     from onnx import numpy_helper
 
     return {each.name: numpy_helper.to_array(each) for each in onnx.load(str(path)).graph.initializer}
+
+
+def _mean(one: Waveform, other: Waveform) -> Waveform:
+    mean: Waveform = np.float32(0.5) * (one + other)
+    return mean
 
 
 def _overlap_add(frames: Matrix) -> Matrix:

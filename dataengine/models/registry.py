@@ -18,7 +18,9 @@ BUILT_IN = {
     "yamnet": "dataengine.models.yamnet:YamNetAdapter",
     "minilm": "dataengine.models.minilm:MiniLmAdapter",
     "label_bridge": "dataengine.models.label_bridge:LabelBridgeAdapter",
+    "kinds_of_sound": "dataengine.models.complexity:KindsOfSoundAdapter",
     "silero": "dataengine.models.silero:SileroAdapter",
+    "voice2gender": "dataengine.models.voice2gender:Voice2GenderAdapter",
     "dtln": "dataengine.models.dtln:DtlnAdapter",
     "enhancer_router": "dataengine.models.enhancer_router:EnhancerRouterAdapter",
 }
