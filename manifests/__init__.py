@@ -1,0 +1,1 @@
+"""The data contract: schemas, identifiers, media, and from recordings to manifests."""

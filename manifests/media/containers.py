@@ -55,6 +55,7 @@ class ContainerDecoder:
                 self.info = _probe(container, source.size)
             finally:
                 self._done_with(container)
+        self._check_decodes()
 
     def close(self) -> None:
         """Close the container."""
@@ -70,6 +71,13 @@ class ContainerDecoder:
                 return _decode(container, self.info.sample_rate, first, count, rewind=container is self._kept)
             finally:
                 self._done_with(container)
+
+    def _check_decodes(self) -> None:
+        """Refuse what no window can be read from: encrypted streams, data that looks like a frame or two."""
+        try:
+            self.read(0, 1)
+        except CorruptMediaError:
+            self.read(self.info.frames // 2, 1)
 
     def _open(self) -> Any:
         import av
@@ -115,6 +123,8 @@ def _audio_stream(container: Any) -> Any:
     stream = container.streams.best("audio")
     if stream is None:
         raise NoAudioError("the file has no audio stream")
+    if stream.codec_context is None:
+        raise UnknownFormatError("no decoder for the codec of the audio")
     return stream
 
 
@@ -143,15 +153,15 @@ def _last_packet_end(container: Any, stream: Any, after: float) -> float:
     """Where the last packet after a time ends, in seconds from the stream's start; 0 if there is none."""
     import av
 
-    end = 0.0
+    end: int | None = None
     try:
         _seek(container, stream, after)
         for packet in container.demux(stream):
-            if packet.pts is not None and packet.time_base is not None:
-                end = max(end, _end_seconds(packet, stream))
+            if packet.pts is not None:
+                end = max(end or 0, packet.pts + (packet.duration or 0))
     except av.FFmpegError:
-        return end  # what lies behind the damage cannot be read: the recording ends before it
-    return end
+        pass  # what lies behind the damage cannot be read: the recording ends before it
+    return 0.0 if end is None else _seconds(end, stream.time_base, stream)
 
 
 def _seek(container: Any, stream: Any, seconds: float) -> None:
@@ -161,8 +171,7 @@ def _seek(container: Any, stream: Any, seconds: float) -> None:
 
 
 def _seconds(stamp: int, time_base: Fraction, stream: Any) -> float:
-    start = (stream.start_time or 0) * stream.time_base
-    return float(stamp * time_base - start)
+    return stamp * float(time_base) - (stream.start_time or 0) * float(stream.time_base)
 
 
 def _end_seconds(packet: Any, stream: Any) -> float:

@@ -41,6 +41,13 @@ class Recording:
         """Facts of the recording."""
         return self._decoder.info
 
+    def stored(self, first: int, count: int) -> Waveform:
+        """Mono samples `first` to `first + count` at the stored rate; fewer where the recording ends."""
+        samples = self._decoder.read(first, count) if first < self.info.frames else np.zeros(0, np.float32)
+        if not np.isfinite(samples).all():
+            raise NonFiniteSamplesError("the recording has samples that are NaN or infinite")
+        return samples
+
     def read(self, start: float, duration: float, sample_rate: int) -> Waveform:
         """A window as mono float32 at `sample_rate`, of exactly `round(duration * sample_rate)` samples.
 
@@ -64,7 +71,7 @@ class Recording:
         stored = self.info.sample_rate
         first = round(start * stored)
         if stored == sample_rate:
-            return self._finite(first, wanted)
+            return self.stored(first, wanted)
         import soxr
 
         # A margin of whole periods of both rates keeps the resampler's grid where the window starts.
@@ -73,15 +80,9 @@ class Recording:
         before = min(margin, first // period * period)
         count = before + math.ceil(wanted * stored / sample_rate) + margin
         resampled: Waveform = soxr.resample(
-            self._finite(first - before, count), stored, sample_rate, quality="HQ"
+            self.stored(first - before, count), stored, sample_rate, quality="HQ"
         )
         return resampled[before * sample_rate // stored :]
-
-    def _finite(self, first: int, count: int) -> Waveform:
-        samples = self._decoder.read(first, count) if first < self.info.frames else np.zeros(0, np.float32)
-        if not np.isfinite(samples).all():
-            raise NonFiniteSamplesError("the recording has samples that are NaN or infinite")
-        return samples
 
 
 @contextmanager
@@ -90,13 +91,19 @@ def open_recording(uri: str) -> Iterator[Recording]:
 
     Raises MediaError if the content is bad, OSError if it cannot be reached.
     """
-    with open_source(uri) as source:
-        decoder = _decoder(source)
-        try:
-            yield Recording(decoder)
-        finally:
-            if isinstance(decoder, ContainerDecoder):
-                decoder.close()
+    with open_source(uri) as source, recording_in(source) as recording:
+        yield recording
+
+
+@contextmanager
+def recording_in(source: Source) -> Iterator[Recording]:
+    """The recording in a source that is open already. Raises as `open_recording` does."""
+    decoder = _decoder(source)
+    try:
+        yield Recording(decoder)
+    finally:
+        if isinstance(decoder, ContainerDecoder):
+            decoder.close()
 
 
 def probe(uri: str) -> MediaInfo:
@@ -113,10 +120,11 @@ def read_window(uri: str, start: float, duration: float, sample_rate: int) -> Wa
 
 def _decoder(source: Source) -> Decoder:
     with source.decoding():
+        source.seek(0)
         head = source.read(HEAD_BYTES)
     decoder: Decoder | None = None
     if recognises(head):
-        with suppress(CorruptMediaError):  # a codec inside WAV or AIFF that libav may know
+        with suppress(CorruptMediaError):  # libav knows more codecs, and measures what a header says wrong
             decoder = SoundFileDecoder(source)
     if decoder is None:
         decoder = ContainerDecoder(source)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from manifests.media.errors import MAX_RECORDING_SECONDS, check_plausible
+from manifests.media.errors import CorruptMediaError, check_plausible
 from manifests.media.info import MediaInfo, Waveform
 from manifests.media.source import Source
 
@@ -35,9 +35,10 @@ def recognises(head: bytes) -> bool:
 
 
 class SoundFileDecoder:
-    """Decodes one file; every call opens it anew, so no call depends on an earlier one.
+    """Decodes one file whose header says rightly how long it is.
 
-    (libsndfile returns wrong samples when it seeks several times in one open Ogg file.)
+    Every call opens the file anew, so that no call depends on an earlier one: libsndfile returns wrong
+    samples when it seeks several times in one open Ogg file.
     """
 
     def __init__(self, source: Source) -> None:
@@ -50,8 +51,8 @@ class SoundFileDecoder:
                 rate, channels, frames = file.samplerate, file.channels, file.frames
                 container = file.format.lower().removesuffix("x")
                 check_plausible(rate, channels)
-                if not _ends_at(file, frames):
-                    frames = _count_frames(file)
+                if frames and not _ends_at(file, frames):
+                    raise CorruptMediaError(f"the header announces {frames} frames, more than there are")
         self.info = MediaInfo(container, rate, channels, frames, has_video=False, bytes=source.size)
 
     def read(self, first: int, count: int) -> Waveform:
@@ -77,27 +78,8 @@ def _ends_at(file: soundfile.SoundFile, frames: int) -> bool:
     """Whether the last frame that the header announces is there."""
     import soundfile
 
-    if not 0 < frames <= MAX_RECORDING_SECONDS * file.samplerate:
-        return False
     try:
         file.seek(frames - 1)
         return len(file.read(1, dtype="float32")) == 1
     except soundfile.SoundFileError:
         return False
-
-
-def _count_frames(file: soundfile.SoundFile) -> int:
-    """Frames that can be decoded, where the header does not say or says it wrong."""
-    import soundfile
-
-    frames = 0
-    file.seek(0)
-    while frames <= MAX_RECORDING_SECONDS * file.samplerate:
-        try:
-            got = len(file.read(BLOCK_FRAMES, dtype="float32"))
-        except soundfile.SoundFileError:
-            break
-        frames += got
-        if got < BLOCK_FRAMES:
-            break
-    return frames

@@ -88,7 +88,8 @@ class Source:
             self.raise_failure()
             if isinstance(error, MediaError):
                 raise
-            raise CorruptMediaError(_one_line(error)) from error
+            reason = error.strerror if isinstance(error, av.FFmpegError) else str(error)
+            raise CorruptMediaError(reason or type(error).__name__) from error
         self.raise_failure()
 
     def raise_failure(self) -> None:

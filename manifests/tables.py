@@ -1,0 +1,94 @@
+"""Reading and writing the Parquet tables of the data contract."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dataengine.errors import UserError
+from manifests.media.source import is_local, local_path
+from manifests.schema import SCHEMA_KEY, SCHEMA_VERSION
+
+ROW_GROUP_ROWS = 65_536
+
+
+@contextmanager
+def open_table(uri: str) -> Iterator[pq.ParquetFile]:
+    """A table of the data contract, for reading in pieces.
+
+    Raises UserError if there is none, or if it was written under a newer version of the contract.
+    """
+    import fsspec
+
+    try:
+        with fsspec.open(uri, "rb") as file, pq.ParquetFile(file) as table:
+            check_version(table.schema_arrow, uri)
+            yield table
+    except FileNotFoundError as error:
+        raise UserError("there is no such table", where=uri) from error
+    except pa.ArrowInvalid as error:
+        raise UserError(f"this is no Parquet table: {error}", where=uri) from error
+
+
+def read_table(uri: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """A whole table, or some of its columns. Raises as `open_table` does."""
+    with open_table(uri) as table:
+        return table.read(columns=None if columns is None else list(columns))
+
+
+def check_version(schema: pa.Schema, where: str) -> None:
+    """Refuse a table without the contract's mark, or with a newer one than this version knows."""
+    version = (schema.metadata or {}).get(SCHEMA_KEY)
+    if version is None:
+        raise UserError(
+            "this table is not of dataengine's making; make a manifest with `dataengine index`", where=where
+        )
+    if not version.isdigit() or int(version) > int(SCHEMA_VERSION):
+        raise UserError(
+            f"the table has schema version {version.decode(errors='replace')} and this dataengine knows "
+            f"{SCHEMA_VERSION}; update dataengine",
+            where=where,
+        )
+
+
+@contextmanager
+def writing(uri: str, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
+    """A table to write in pieces; it appears under its name when all is written, or not at all."""
+    with _published(uri) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+        yield writer
+
+
+def write_table(uri: str, table: pa.Table) -> None:
+    """Write a whole table; it appears complete or not at all."""
+    with writing(uri, table.schema) as writer:
+        writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
+
+
+@contextmanager
+def _published(uri: str) -> Iterator[Path]:
+    """A temporary file that takes its place when the block ends well."""
+    if not is_local(uri):
+        import fsspec
+
+        with tempfile.TemporaryDirectory() as folder:
+            temporary = Path(folder) / "table.parquet"
+            yield temporary
+            filesystem, path = fsspec.core.url_to_fs(uri)
+            filesystem.put_file(str(temporary), path)
+        return
+    target = Path(local_path(uri))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
