@@ -1,0 +1,105 @@
+"""How far a run is: running, stopped or finished."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from dataengine.engine.lease import Holder, holder_of
+from dataengine.engine.parts import Counts
+from dataengine.report.footers import Footer, read_footers
+from dataengine.report.run_directory import RunDirectory
+from dataengine.report.speed import StageSpeed
+from dataengine.runner import SUMMARY_FILE
+
+RECENT_SLICES = 200
+"""The slices that the rate is measured on."""
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """A run at this moment."""
+
+    run_dir: str
+    state: Literal["running", "stopped", "finished"]
+    """Stopped: nobody works on it and slices, or the samples and shards, are still to be made."""
+    slices: int
+    slices_done: int
+    units: int
+    counts: Counts
+    """What the slices done so far hold."""
+    stages: tuple[StageSpeed, ...]
+    units_per_second: float | None
+    """Of all workers together, over the latest slices; None before the first."""
+    seconds_left: float | None
+    """None unless it is running and its rate is known."""
+    last_activity: float | None
+    """Unix time at which the last slice was done."""
+    writer: Holder | None
+    """Who works on it now."""
+
+    def to_json(self) -> str:
+        """All of it, for programs."""
+        return json.dumps(asdict(self), indent=2)
+
+
+def status_of(run_dir: str | Path) -> RunStatus:
+    """Read the state of a run from what it has committed. Raises UserError if there is no run."""
+    run = RunDirectory.at(run_dir)
+    footers = list(read_footers(run.storage))
+    counts = sum((footer.counts for footer in footers), Counts())
+    units, slices = run.facts["manifest"]["units"], run.facts["slices"]
+    holder = holder_of(run.storage)
+    writer = holder if holder is not None and holder.is_alive() else None
+    complete = len(footers) == slices and run.storage.exists(SUMMARY_FILE)
+    rate = units_per_second(footers)
+    return RunStatus(
+        run_dir=run.storage.root,
+        state="running" if writer else "finished" if complete else "stopped",
+        slices=slices,
+        slices_done=len(footers),
+        units=units,
+        counts=counts,
+        stages=stage_speeds(footers, run.stage_names),
+        units_per_second=rate,
+        seconds_left=(units - counts.units) / rate if writer and rate else None,
+        last_activity=max((footer.ended for footer in footers), default=None),
+        writer=writer,
+    )
+
+
+def units_per_second(footers: Sequence[Footer]) -> float | None:
+    """Rate of the whole run, from the latest slices.
+
+    Each group does (its workers) × units ÷ (their busy seconds), and the run goes as fast as its
+    slowest group. Pauses between two starts of the run do not count.
+    """
+    latest = sorted(footers, key=lambda footer: footer.ended)[-RECENT_SLICES:]
+    units = sum(footer.counts.units for footer in latest)
+    seconds: dict[str, float] = {}
+    workers: dict[str, set[tuple[str, int]]] = {}
+    for work in (each for footer in latest for each in footer.work):
+        seconds[work.group] = seconds.get(work.group, 0.0) + work.seconds
+        workers.setdefault(work.group, set()).add((work.host, work.pid))
+    return min(
+        (len(workers[group]) * units / spent for group, spent in seconds.items() if spent), default=None
+    )
+
+
+def stage_speeds(footers: Sequence[Footer], order: Sequence[str]) -> tuple[StageSpeed, ...]:
+    """What each stage has done so far, in the order of the pipeline."""
+    entries = [each for footer in footers for each in footer.work]
+    return tuple(
+        StageSpeed(
+            stage=name,
+            rows=sum(each.rows_in for each in entries if each.stage == name),
+            seconds=sum(each.seconds for each in entries if each.stage == name),
+            model_seconds=sum(each.model_seconds for each in entries if each.stage == name),
+            rejected=sum(each.rejected for each in entries if each.stage == name),
+            failed=sum(each.failed for each in entries if each.stage == name),
+        )
+        for name in order
+    )
