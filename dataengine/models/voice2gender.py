@@ -17,6 +17,7 @@ import numpy as np
 
 from dataengine.errors import UserError
 from dataengine.models.adapter import Adapter, PackagedWeights, Runtime
+from dataengine.models.pitch import median_pitch
 from dataengine.models.roles import Gender, Matrix, ModelCard, Waveform
 from dataengine.models.voice_features import SAMPLE_RATE, voice_features
 from dataengine.models.waveforms import distinct, resample
@@ -31,11 +32,15 @@ WEIGHTS = PackagedWeights(
 
 UNDECIDED = Gender(0.5)
 
+LOWEST_WOMAN_HZ = 165.0
+"""Mean pitches of adults: men about 85–155 Hz, women 165–255 Hz (Titze, Principles of Voice Production)."""
+
 
 class Voice2GenderAdapter(Adapter):
     """The classifier has no options."""
 
     role = "gender_classifier"
+    revision = "2"
 
     def card(self, name: str, parts: Mapping[str, ModelCard]) -> ModelCard:
         """See Adapter."""
@@ -48,7 +53,11 @@ class Voice2GenderAdapter(Adapter):
 
 
 class Voice2Gender:
-    """A GenderClassifier; 0.5 where there is no voice to judge."""
+    """A GenderClassifier; 0.5 where there is no voice to judge, or its pitch speaks against the trees.
+
+    The trees alone take many a high man's voice, or a voice on the telephone, for a woman's and are sure of
+    it; pitch alone errs where something else sounds. They rarely err together.
+    """
 
     def __init__(self, card: ModelCard, trees: BoostedTrees) -> None:
         self.card = card
@@ -62,7 +71,12 @@ class Voice2Gender:
 
     def _judge(self, waveform: Waveform) -> Gender:
         features = voice_features(waveform)
-        return UNDECIDED if features is None else Gender(self._trees.probability(features))
+        if features is None:
+            return UNDECIDED
+        female = self._trees.probability(features)
+        pitch = median_pitch(waveform, SAMPLE_RATE)
+        agreed = pitch >= LOWEST_WOMAN_HZ if female > 0.5 else pitch < LOWEST_WOMAN_HZ
+        return Gender(female) if agreed else UNDECIDED
 
 
 @dataclass(frozen=True)
