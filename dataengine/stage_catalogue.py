@@ -7,19 +7,21 @@ files or modules given with `--stages`.
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import sys
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
+from importlib.machinery import ModuleSpec
 from importlib.metadata import EntryPoint, entry_points
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.util import module_from_spec
 from pathlib import Path
 from types import ModuleType
 
 from dataengine.engine.stage import Stage
 from dataengine.errors import UserError
 from dataengine.validation import suggestion
+from manifests.identity import stable_hash
 from stages import BUILT_IN
 
 ENTRY_POINT_GROUP = "dataengine.stages"
@@ -112,36 +114,36 @@ def _import_module(name: str) -> ModuleType:
 
 
 def _import_file(path: Path) -> ModuleType:
-    """Import a file under a name that nothing else has."""
-    if not path.is_file():
-        raise UserError("no such file", where=str(path))
-    where = hashlib.blake2b(str(path.resolve()).encode(), digest_size=4).hexdigest()
-    name = f"{_FILE_MODULE}{path.stem}_{where}"
+    """Import a file under a name that nothing else has; the same content is imported once."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    name = f"{_FILE_MODULE}{path.stem}_{stable_hash(str(path.resolve()), content.hex())}"
     if name in sys.modules:
         return sys.modules[name]
-    spec = spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise UserError("cannot be imported as Python", where=str(path))
-    module = module_from_spec(spec)
+    module = module_from_spec(ModuleSpec(name, None, origin=str(path)))
+    module.__file__ = str(path)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        exec(compile(content, str(path), "exec"), vars(module))  # noqa: S102 - the user asked for this file
     except Exception as error:
         del sys.modules[name]
-        raise UserError(f"{type(error).__name__}: {error}", where=_line_of(error, path)) from error
+        raise UserError(_said(error), where=_line_of(error, path)) from error
     return module
+
+
+def _said(error: Exception) -> str:
+    message = error.msg if isinstance(error, SyntaxError) else str(error)
+    return " ".join(f"{type(error).__name__}: {message}".split())
 
 
 def _line_of(error: BaseException, path: Path) -> str:
     """`file:line` of the last line of `path` that the error passed through."""
     if isinstance(error, SyntaxError) and error.filename == str(path):
         return f"{path}:{error.lineno}"
-    line = None
-    trace = error.__traceback__
-    while trace:
-        if trace.tb_frame.f_code.co_filename == str(path):
-            line = trace.tb_lineno
-        trace = trace.tb_next
+    frames = traceback.extract_tb(error.__traceback__)
+    line = next((frame.lineno for frame in reversed(frames) if frame.filename == str(path)), None)
     return f"{path}:{line}" if line else str(path)
 
 

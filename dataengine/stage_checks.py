@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from dataengine.engine.batch import Batch
 from dataengine.engine.stage import ModelSource, Stage
@@ -155,11 +156,10 @@ class Examination:
         remarks = []
         for column in self._columns_with_nulls():
             first = self._rows["unit_id"][0]
-            values = list(values_of(self._rows, column))
-            nulls = [
-                None if unit == first else v for unit, v in zip(self._rows["unit_id"], values, strict=True)
-            ]
-            result = run_stage(self._stage, self._rows.with_columns(**{column: nulls}))
+            values = zip(self._rows["unit_id"], values_of(self._rows, column), strict=True)
+            kind = self._stage.context.schema[column]
+            nulls = pa.array([None if u == first else v for u, v in values], kind, from_pandas=True)
+            result = run_stage(self._stage, copied(self._rows).with_columns(**{column: nulls}))
             expected, found = _other_units(answer, first), _other_units(result.passed, first)
             difference = first_difference(expected, found, self._written, BATCH_TOLERANCE)
             if difference:

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from dataengine.cli import main
+from manifests.schema import MANIFEST_SCHEMA
+
+BROKEN = Path(__file__).with_name("broken_pipelines")
+EXPECTED = re.compile(r"# line (?P<line>\d+)(?: of (?P<file>\S+))?: (?P<message>.+)")
+
+
+class Answer(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+CommandLine = Callable[..., Answer]
+
+
+@pytest.fixture
+def dataengine(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> CommandLine:
+    """The command line, in this process."""
+
+    def command(*arguments: str) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["dataengine", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        code = ended.value.code
+        return Answer(code if isinstance(code, int) else int(code is not None), *capsys.readouterr())
+
+    return command
+
+
+def in_a_process(*arguments: str, folder: Path) -> tuple[Answer, float]:
+    """The command line in a process of its own, and the seconds it took; its imports go to stderr."""
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "dataengine.cli", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return Answer(done.returncode, done.stdout, done.stderr), time.monotonic() - began
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The broken pipelines beside a manifest and a table that is none."""
+    copy = tmp_path / "broken"
+    shutil.copytree(BROKEN, copy)
+    pq.write_table(MANIFEST_SCHEMA.empty_table(), copy / "manifest.parquet")
+    pq.write_table(pa.table({"name": ["x"]}), copy / "other.parquet")
+    monkeypatch.chdir(copy)
+    return copy
+
+
+def expectation(name: str) -> str:
+    """The line that a broken pipeline must be answered with, as its first line says."""
+    first = (BROKEN / name).read_text().splitlines()[0]
+    found = EXPECTED.fullmatch(first)
+    assert found, f"{name} does not say what to expect"
+    return f"dataengine: {found['file'] or name}:{found['line']}: {found['message']}"
+
+
+NAMES = sorted(path.name for path in BROKEN.glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_broken_pipeline_is_answered_with_one_line(
+    name: str, folder: Path, dataengine: CommandLine
+) -> None:
+    answer = dataengine("validate", name)
+    assert answer == Answer(2, "", expectation(name) + "\n")
+    assert not (folder / "harmed").exists()
+
+
+def test_there_are_enough_broken_pipelines() -> None:
+    assert len(NAMES) >= 20
+
+
+@pytest.mark.parametrize(
+    "name", ["unknown_stage.yaml", "threshold_without_its_score.yaml", "unsafe_tag.yaml"]
+)
+def test_the_answer_comes_at_once_and_without_ray(name: str, folder: Path) -> None:
+    answer, seconds = in_a_process("validate", name, folder=folder)
+    assert answer == Answer(2, "", expectation(name) + "\n")
+    assert seconds < 2
+
+    program = "import sys; from dataengine.cli import main\ntry: main()\nfinally: print('ray' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "validate", name],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout == "False\n"
+
+
+def test_run_refuses_a_broken_pipeline_like_validate(folder: Path) -> None:
+    answer, seconds = in_a_process("run", "unknown_stage.yaml", "--run-dir", "run", folder=folder)
+    assert answer == Answer(2, "", expectation("unknown_stage.yaml") + "\n")
+    assert seconds < 2
+    assert not (folder / "run").exists()
+
+
+def test_help_is_there_at_once(tmp_path: Path) -> None:
+    answers = [in_a_process("--help", folder=tmp_path) for _ in range(3)]
+    assert all(answer.code == 0 and "validate" in answer.out for answer, _ in answers)
+    assert min(seconds for _, seconds in answers) < 0.7
+
+
+def test_validate_says_what_a_sound_pipeline_is(folder: Path, dataengine: CommandLine) -> None:
+    answer = dataengine("validate", "pieces/base.yaml", "--set", "seed=7")
+    assert answer.code == 0
+    assert "decode" in answer.out
+    assert dataengine("validate", "pieces/base.yaml", "--json").out.startswith("{")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("seed", "--set seed: write key=value"),
+        ("seed=one", '--set seed=one: seed in the pipeline should be a valid integer, not "one"'),
+        ("stages.caption.max_prompts=2", "no stage 'caption' to change; there is decode"),
+        (
+            "engine.slice_unit=2",
+            "unknown key 'engine.slice_unit' in the pipeline; did you mean 'slice_units'?",
+        ),
+        ("input=[1", "--set input=[1: while parsing a flow sequence"),
+        ("seed=!!python/name:os.system", "tag '!!python/name:os.system' is not allowed"),
+    ],
+)
+def test_a_wrong_override_is_named(
+    override: str, message: str, folder: Path, dataengine: CommandLine
+) -> None:
+    answer = dataengine("validate", "pieces/base.yaml", "--set", override)
+    assert answer.code == 2
+    assert answer.out == ""
+    assert message in answer.err
+    assert answer.err.count("\n") == 1
+
+
+def test_ctrl_c_ends_with_one_line(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, dataengine: CommandLine
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dataengine.pipeline.Pipeline.load", interrupt)
+    answer = dataengine("validate", "pieces/base.yaml")
+    assert answer.code == 130
+    assert answer.err == "dataengine: interrupted; the same command goes on from here\n"
+
+
+def test_a_bug_shows_its_traceback(folder: Path) -> None:
+    program = (
+        "import sys, dataengine.pipeline as pipeline; from dataengine.cli import main\n"
+        "pipeline.Pipeline.load = lambda *_: 1 / 0\n"
+        "main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "validate", "pieces/base.yaml"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "ZeroDivisionError" in done.stderr
+
+
+def test_models_are_listed_with_their_licences(dataengine: CommandLine) -> None:
+    answer = dataengine("models", "embedded")
+    assert answer.code == 0
+    assert "silero" in answer.out
+    assert "MIT" in answer.out
