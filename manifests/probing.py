@@ -69,7 +69,8 @@ def probe_files(
 
     `workers` defaults to the number of cores. Raises UserError where a filesystem's library is missing.
     """
-    return map_files(partial(_probe_all, fingerprints=fingerprints), uris, _facts_of_lost, workers)
+    work = partial(_probe_all, fingerprints=fingerprints)
+    return map_files(work, uris, _facts_of_lost, workers, preload=(__name__, "av", "soundfile"))
 
 
 def facts_of_error(uri: str, error: BaseException) -> FileFacts:

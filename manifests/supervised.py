@@ -37,13 +37,14 @@ def map_files(
     lost: Callable[[str, WorkerLostError], Result],
     workers: int | None = None,
     time_limit: float = TIME_LIMIT_SECONDS,
+    preload: Sequence[str] = (),
 ) -> Iterator[Result]:
     """Results of `work` on the files, a few files at a time, in the order of the files.
 
     `work` runs in other processes (a function that can be imported). When a task of several files loses
     its worker or takes longer than `time_limit` seconds, its files are tried one by one; a file that does
-    so alone gives `lost(file, why)` instead. `workers` defaults to the number of cores. What `work`
-    raises is raised here.
+    so alone gives `lost(file, why)` instead. `workers` defaults to the number of cores; `preload` names
+    modules that all of them share. What `work` raises is raised here.
     """
     import multiprocessing
 
@@ -53,6 +54,7 @@ def map_files(
     size = max(1, min(FILES_A_TASK, len(files) // (workers * 4)))
     tasks = (files[start : start + size] for start in range(0, len(files), size))
     context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(preload))
     with ProcessPool(workers, context=context, initializer=_limit_memory) as pool:
 
         def submit(task: Sequence[str]) -> Future[Result]:
