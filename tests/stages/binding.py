@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pyarrow as pa
 
@@ -19,7 +19,6 @@ def bound(
     filters: str | None = None,
     schema: Mapping[str, pa.DataType] | None = None,
     seed: int = 0,
-    **options: Any,
 ) -> BoundStage:
     """The stage, prepared and set up with the models of the embedded profile."""
     profile = Profile.load("embedded")
