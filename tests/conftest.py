@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from manifests.catalogue.demo import build_demo
 from manifests.catalogue.fetch import fetch
-from manifests.catalogue.recordings import Clip, clips_of
+from manifests.catalogue.recordings import Clip, all_clips, clips_of
 from manifests.media import Waveform, open_recording
 
 DATA = Path(__file__).resolve().parents[1] / "data"
@@ -30,11 +31,23 @@ class LabelledClip:
 CatalogueClips = Callable[..., list[LabelledClip]]
 
 
+# No test measures time, so none fails because the machine is busy.
+settings.register_profile("dataengine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("dataengine")
+
+
 @pytest.fixture(scope="session")
-def demo_directory() -> Path:
+def recordings() -> Path:
+    """The folder of the clips of pool, calibrate, gate and final, unpacked."""
+    fetch([clip for clip in all_clips() if clip.split != "seed"], RECORDINGS)
+    return RECORDINGS
+
+
+@pytest.fixture(scope="session")
+def demo_directory(recordings: Path) -> Path:
     """Demo data with 30 scenes of each of pool, calibrate and gate; laid out as in data/demo."""
     directory = DATA / "test-demo"
-    build_demo(directory, {"pool": 30, "calibrate": 30, "gate": 30}, recordings=RECORDINGS)
+    build_demo(directory, {"pool": 30, "calibrate": 30, "gate": 30}, recordings=recordings)
     return directory
 
 

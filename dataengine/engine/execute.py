@@ -8,6 +8,7 @@ ever, and Ray's word that all is done is never taken; the committed parts are co
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -50,9 +51,14 @@ def plan_pools(groups: Sequence[WorkerGroup], size: ClusterSize, wanted: int | N
     asked = sum(n * group.resources.cpus for n, group in zip(counts, groups, strict=True))
     scale = min(1.0, SHARE_OF_CPUS * size.cpus / asked)
     return [
-        Pool(group, n, round(group.resources.cpus * scale, 3))
+        Pool(group, n, _ray_quantity(group.resources.cpus * scale))
         for n, group in zip(counts, groups, strict=True)
     ]
+
+
+def _ray_quantity(cpus: float) -> float:
+    """Rounded down to what Ray takes: whole numbers above 1, thousandths below."""
+    return float(math.floor(cpus)) if cpus > 1 else math.floor(cpus * 1000) / 1000
 
 
 def execute(job: Job, pools: Sequence[Pool], slices: np.ndarray[Any, Any]) -> Iterator[SliceReport]:

@@ -11,13 +11,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataengine.engine.storage import Storage
 from dataengine.errors import UserError
+from manifests.tables import open_table
 
 SLICES_A_FILE = 256
 PLAN_FOLDER = "plan"
@@ -49,7 +52,7 @@ def write_plan(manifest: str, storage: Storage, slice_units: int) -> Plan:
     """
     tally = _Tally()
     storage.remove(PLAN_FOLDER)
-    with pq.ParquetFile(manifest) as source:
+    with open_table(manifest) as source:
         slices = map(tally.count, _regroup(source, slice_units))
         for number, tables in enumerate(_chunks(slices, SLICES_A_FILE)):
             _write_plan_file(storage, plan_file(number), source.schema_arrow, tables)
@@ -63,7 +66,7 @@ def write_plan(manifest: str, storage: Storage, slice_units: int) -> Plan:
 def manifest_digest(manifest: str) -> str:
     """The digest of a manifest as `Plan` holds it, to see whether a run's manifest has changed."""
     tally = _Tally()
-    with pq.ParquetFile(manifest) as source:
+    with open_table(manifest) as source:
         for batch in source.iter_batches(columns=["unit_id"]):
             tally.count(pa.Table.from_batches([batch]))
     return tally.digest.hexdigest()
@@ -124,18 +127,16 @@ class _Tally:
         self.units = 0
         self.slices = 0
         self.digest = hashlib.blake2b(digest_size=16)
-        self._prefixes: list[np.ndarray] = []
+        self._hashes: list[Any] = []
 
     def count(self, table: pa.Table) -> pa.Table:
         ids = table.column("unit_id").to_pylist()
         self.units += len(ids)
         self.slices += 1
         self.digest.update("".join(f"{each}\n" for each in ids).encode())
-        self._prefixes.append(
-            np.array([each[:16] for each in ids], dtype="S16").view(np.uint64).reshape(-1, 2)
-        )
+        self._hashes.append(pd.util.hash_array(np.array(ids, dtype=object), categorize=False))
         return table
 
     def repeated(self) -> bool:
-        prefixes = np.concatenate(self._prefixes)
-        return len(np.unique(prefixes[:, 0] * np.uint64(1_000_003) ^ prefixes[:, 1])) < len(prefixes)
+        hashes = np.concatenate(self._hashes)
+        return len(np.unique(hashes)) < len(hashes)

@@ -92,7 +92,9 @@ class GroupActor:
             counts = commit(part, state, work, self._job)
         except (TransientError, OSError) as error:
             return self._answer(SliceReport(number, postponed=f"{type(error).__name__}: {error}"))
-        except Exception:  # the engine's own fault: the driver tells it once no slice is left that can be done
+        except (
+            Exception
+        ):  # the engine's own fault: the driver tells it once no slice is left that can be done
             return self._answer(SliceReport(number, postponed=traceback.format_exc()))
         return self._answer(SliceReport(number, counts, tuple(work)))
 
