@@ -5,22 +5,26 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataengine.engine import plan as plan_module
 from dataengine.engine.plan import manifest_digest, plan_schema, read_slice, write_plan
 from dataengine.engine.storage import Storage
 from dataengine.errors import UserError
+from manifests.schema import MANIFEST_SCHEMA
 
 
 def manifest_of(path, units, row_group_size=50):
-    ids = [f"{n:032x}" for n in range(units)]
-    table = pa.table({"unit_id": ids, "uri": [f"memory:{n}" for n in range(units)]})
-    pq.write_table(table, path, row_group_size=row_group_size)
+    rows = [
+        {"unit_id": f"{n:032x}", "recording_id": "one", "uri": f"memory:{n}", "start": float(n), "duration": 1.0}
+        for n in range(units)
+    ]
+    pq.write_table(pa.Table.from_pylist(rows, MANIFEST_SCHEMA), path, row_group_size=row_group_size)
     return str(path)
 
 
+@settings(max_examples=30)
 @given(units=st.integers(1, 400), slice_units=st.integers(1, 70), row_group_size=st.integers(1, 120))
 def test_slices_are_the_manifest_in_its_order(tmp_path_factory, units, slice_units, row_group_size):
     folder = tmp_path_factory.mktemp("plan")
@@ -32,7 +36,7 @@ def test_slices_are_the_manifest_in_its_order(tmp_path_factory, units, slice_uni
     assert pa.concat_tables(slices) == pq.read_table(manifest)
     assert plan.units == units
     assert plan.manifest_digest == manifest_digest(manifest)
-    assert plan_schema(storage).names == ["unit_id", "uri"]
+    assert plan_schema(storage).names == MANIFEST_SCHEMA.names
 
 
 def test_a_plan_of_several_files_is_read_by_slice_number(tmp_path, monkeypatch):
@@ -50,7 +54,8 @@ def test_an_empty_manifest_is_refused(tmp_path):
 
 
 def test_a_unit_that_comes_twice_is_refused(tmp_path):
-    table = pa.table({"unit_id": [f"{n % 99:032x}" for n in range(100)]})
-    pq.write_table(table, tmp_path / "m.parquet")
+    manifest_of(tmp_path / "m.parquet", 99)
+    rows = pq.read_table(tmp_path / "m.parquet")
+    pq.write_table(pa.concat_tables([rows, rows.slice(7, 1)]), tmp_path / "twice.parquet")
     with pytest.raises(UserError, match="twice"):
-        write_plan(str(tmp_path / "m.parquet"), Storage.at(tmp_path / "run"), 8)
+        write_plan(str(tmp_path / "twice.parquet"), Storage.at(tmp_path / "run"), 8)
