@@ -49,23 +49,25 @@ class LabelBridge:
         self, texts: Sequence[str], waveforms: Sequence[Waveform], sample_rate: int
     ) -> list[TextAudioScore]:
         """See TextAudioScorer; the clip is described by each class's highest frame."""
-        wanted = self._describe_texts(texts)
+        wanted = {text: self._describe(text) for text in set(texts)}
         tags = self._tagger.tag(waveforms, sample_rate)
-        return [self._compare(text, heard.probabilities) for text, heard in zip(wanted, tags, strict=True)]
+        return [
+            self._compare(wanted[text], heard.probabilities) for text, heard in zip(texts, tags, strict=True)
+        ]
 
     def _compare(self, text: Matrix, probabilities: Matrix) -> TextAudioScore:
         heard = np.sqrt(np.vstack([probabilities.max(axis=0), probabilities]))
         scores = _unit(heard) @ text
         return TextAudioScore(float(scores[0]), scores[1:], self._tagger.hop_seconds)
 
-    def _describe_texts(self, texts: Sequence[str]) -> Matrix:
-        """[texts, classes], unit vectors."""
-        similarity = self._encoder.encode(texts) @ self._class_vectors.T / self._temperature
-        weights = np.exp(similarity - similarity.max(axis=1, keepdims=True, initial=-np.inf))
+    def _describe(self, text: str) -> Matrix:
+        """[classes], a unit vector."""
+        similarity = self._class_vectors @ self._encoder.encode([text])[0] / self._temperature
+        weights = np.exp(similarity - similarity.max())
         return _unit(weights)
 
 
 def _unit(rows: Matrix) -> Matrix:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
     units: Matrix = rows / np.maximum(lengths, np.float32(1e-12))
     return units

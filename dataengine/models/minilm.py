@@ -29,7 +29,7 @@ LAYERS = 6
 HEADS = 12
 WIDTH = 384
 MAX_TOKENS = 256  # sentence_bert_config.json: longer texts are cut
-TEXTS_PER_CALL = 64
+TEXTS_PER_CALL = 8
 REMEMBERED = 16_384  # texts whose vectors are kept, 1.5 KB each
 
 
@@ -74,17 +74,18 @@ class MiniLm:
         return np.array([vectors[text] for text in texts], dtype=np.float32).reshape(len(texts), WIDTH)
 
     def _encode_new(self, texts: list[str]) -> dict[str, Matrix]:
-        """Texts with the same number of tokens go together, so that nothing is padded."""
+        """Texts with the same number of tokens go together, so that nothing is padded, and always as many:
+        the same matrix products round a text's vector in the same way whatever other texts there are."""
         by_length: dict[int, list[tuple[str, list[int]]]] = {}
         for text, encoding in zip(texts, self._tokenizer.encode_batch(texts), strict=True):
             by_length.setdefault(len(encoding.ids), []).append((text, encoding.ids))
         vectors: dict[str, Matrix] = {}
-        for group in by_length.values():
+        for length, group in by_length.items():
             for start in range(0, len(group), TEXTS_PER_CALL):
                 some = group[start : start + TEXTS_PER_CALL]
-                tokens = np.array([ids for _, ids in some], dtype=np.int64)
+                tokens = np.resize(np.array([ids for _, ids in some], np.int64), (TEXTS_PER_CALL, length))
                 (answers,) = self._session.run(None, {"tokens": tokens})
-                vectors.update(zip([text for text, _ in some], answers, strict=True))
+                vectors.update(zip([text for text, _ in some], answers, strict=False))
         return vectors
 
 
