@@ -1,7 +1,7 @@
 """The demo data: scenes on disk, what a pipeline may know of them, and the truth beside them.
 
     <directory>/<split>/<scene>.flac              what a pipeline reads: 24 bit, mono, 44.1 kHz
-    <directory>/<split>.metadata.csv              file_name and licence, for `dataengine index --metadata`
+    <directory>/<split>.csv                       file_name and licence, for `dataengine index --metadata`
     <directory>/truth/<split>.parquet             the truth: a row for each source of each scene
     <directory>/truth/<split>/<scene>.<n>.flac    the stem of source n; a scene is the sum of its stems
 
@@ -11,7 +11,7 @@ Nothing outside `truth/` says what a scene holds.
 from __future__ import annotations
 
 import csv
-import shutil
+import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -25,11 +25,12 @@ import pyarrow.parquet as pq
 
 from dataengine.errors import UserError
 from manifests.catalogue.audio import SCENE_RATE
-from manifests.catalogue.casting import REAL_MIXTURE
+from manifests.catalogue.drawing import REAL_MIXTURE
 from manifests.catalogue.fetch import fetch
-from manifests.catalogue.recordings import SPLITS, all_clips, clips_of
+from manifests.catalogue.recordings import SPLITS, clips_of
 from manifests.catalogue.scenes import Scene, Source, Steps, as_waveform, build_scene
 from manifests.identity import digest_of_ids, stable_hash
+from manifests.lock import sole_writer
 from manifests.media import encode_flac
 from manifests.progress import Progress
 from manifests.schema import SPANS
@@ -73,6 +74,8 @@ class DemoSplit:
 
     directory: Path
     split: str
+    count: int
+    """Number of scenes."""
 
     @property
     def scenes(self) -> Path:
@@ -82,7 +85,7 @@ class DemoSplit:
     @property
     def metadata(self) -> Path:
         """What a pipeline may know of each scene."""
-        return self.directory / f"{self.split}.metadata.csv"
+        return self.directory / f"{self.split}.csv"
 
     @property
     def truth(self) -> Path:
@@ -102,7 +105,7 @@ def make_demo_data(
     count: int | None = None,
     seed: int = 0,
     recordings: Path | None = None,
-    workers: int = 2,
+    workers: int | None = None,
 ) -> list[DemoSplit]:
     """Fetch what the splits need and build their scenes; what is there already is left alone.
 
@@ -121,45 +124,48 @@ def build_demo(
     *,
     seed: int = 0,
     recordings: Path | None = None,
-    workers: int = 2,
+    workers: int | None = None,
 ) -> list[DemoSplit]:
-    """Scenes 0 to `counts[split]` of each split, as the module describes."""
+    """Scenes 0 to `counts[split]` of each split, as the module describes; `workers` processes, by default one a CPU.
+
+    A split whose truth table says that it was built so already is left alone.
+    """
     for split in counts:
         if split not in SPLITS:
             raise UserError(f"there is no split {split!r}; the catalogue has {', '.join(SPLITS)}")
     folder = (recordings or directory.parent / "recordings").resolve()
-    demos = [DemoSplit(directory, split) for split in counts]
-    stale = [demo for demo in demos if not _is_built(demo, counts[demo.split], seed)]
-    fetch((clip for demo in stale for clip in clips_of(demo.split)), folder)
-    for demo in stale:
-        _build_split(demo, counts[demo.split], seed, folder, workers)
+    demos = [DemoSplit(directory, split, count) for split, count in counts.items()]
+    with sole_writer(directory):
+        stale = [demo for demo in demos if not _is_built(demo, seed)]
+        fetch((clip for demo in stale for clip in clips_of(demo.split)), folder)
+        for demo in stale:
+            _build_split(demo, seed, folder, workers or os.cpu_count() or 1)
     return demos
 
 
-def _build_split(demo: DemoSplit, count: int, seed: int, recordings: Path, workers: int) -> None:
+def _build_split(demo: DemoSplit, seed: int, recordings: Path, workers: int) -> None:
     demo.truth.unlink(missing_ok=True)  # its return says that everything else is there
     for folder in (demo.scenes, demo.stems):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        for scene in folder.glob(f"{demo.split}-*.flac"):
+            scene.unlink()
     rows = []
-    with Progress(f"Building scenes of {demo.split}", total=count, unit="scenes") as progress:
-        for done, scene_rows in enumerate(_scene_rows(demo, count, seed, recordings, workers), start=1):
+    with Progress(f"Building scenes of {demo.split}", total=demo.count, unit="scenes") as progress:
+        for done, scene_rows in enumerate(_scene_rows(demo, seed, recordings, workers), start=1):
             rows.extend(scene_rows)
             progress.update(done)
     _write_metadata(demo, rows)
-    fingerprint = {_FINGERPRINT: _fingerprint(demo.split, count, seed).encode()}
+    fingerprint = {_FINGERPRINT: _fingerprint(demo, seed).encode()}
     pq.write_table(pa.Table.from_pylist(rows, TRUTH_SCHEMA.with_metadata(fingerprint)), demo.truth)
 
 
-def _scene_rows(
-    demo: DemoSplit, count: int, seed: int, recordings: Path, workers: int
-) -> Iterator[list[dict[str, Any]]]:
+def _scene_rows(demo: DemoSplit, seed: int, recordings: Path, workers: int) -> Iterator[list[dict[str, Any]]]:
     write = partial(_write_scene, demo, seed, recordings)
-    if workers == 1 or count <= 2 * _SCENES_PER_TASK:
-        yield from map(write, range(count))
+    if workers == 1 or demo.count <= 2 * _SCENES_PER_TASK:
+        yield from map(write, range(demo.count))
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(write, range(count), chunksize=_SCENES_PER_TASK)
+        yield from pool.map(write, range(demo.count), chunksize=_SCENES_PER_TASK)
 
 
 def _write_scene(demo: DemoSplit, seed: int, recordings: Path, number: int) -> list[dict[str, Any]]:
@@ -214,14 +220,14 @@ def _write_metadata(demo: DemoSplit, rows: list[dict[str, Any]]) -> None:
         writer.writerows([scene, " AND ".join(sorted(each))] for scene, each in sorted(licences.items()))
 
 
-def _fingerprint(split: str, count: int, seed: int) -> str:
+def _fingerprint(demo: DemoSplit, seed: int) -> str:
     """What the scenes of a split follow from."""
-    catalogue = digest_of_ids(f"{clip.name} {clip.sha256}" for clip in all_clips() if clip.split == split)
-    return stable_hash(SCENES_VERSION, catalogue, str(count), str(seed))
+    catalogue = digest_of_ids(f"{clip.name} {clip.sha256}" for clip in clips_of(demo.split))
+    return stable_hash(SCENES_VERSION, catalogue, str(demo.count), str(seed))
 
 
-def _is_built(demo: DemoSplit, count: int, seed: int) -> bool:
+def _is_built(demo: DemoSplit, seed: int) -> bool:
     if not demo.truth.exists():
         return False
     metadata = pq.read_schema(demo.truth).metadata or {}
-    return bool(metadata.get(_FINGERPRINT) == _fingerprint(demo.split, count, seed).encode())
+    return bool(metadata.get(_FINGERPRINT) == _fingerprint(demo, seed).encode())

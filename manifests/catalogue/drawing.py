@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
 
 from manifests.catalogue.recordings import Clip, clips_of
 
@@ -32,28 +33,28 @@ sources; a further source, if there is one, is a sound."""
 _FURTHER_SOURCE = 0.25
 """Chance of a third source, and then of a fourth."""
 _VOICE_SECONDS = (4.0, 8.0)
-_SHORT_SECONDS = 1.5
-_REPEATED_SECONDS = (1.5, 4.0)
+_SHORT_SECONDS = 2.5
+_REPEATED_SECONDS = (2.5, 5.0)
 _MAX_REPEATS = 8
-_REAL_SECONDS = 10.0
+_REAL_SECONDS = 5.0
 _VOICES = {"voice", "laughing", "screaming", "coughing", "sneezing", "crying", "beatboxing", "oooh", "party"}
 
 
-def cast(split: str, kind: str, draw: random.Random) -> list[list[Clip]]:
+def draw_sources(split: str, kind: str, rng: random.Random) -> list[list[Clip]]:
     """The clips of each source of a scene: two to four sources, each of one clip, several utterances of
     one speaker, or a short sound that comes several times."""
     first, second = kind.split("_")
-    sources = [_source(split, first, [], draw)]
-    sources.append(_source(split, second, [sources[0][0]], draw))
-    while len(sources) < 4 and draw.random() < _FURTHER_SOURCE:
-        sources.append(_source(split, "sound", [source[0] for source in sources], draw))
+    sources = [_source(split, first, [], rng)]
+    sources.append(_source(split, second, [sources[0][0]], rng))
+    while len(sources) < 4 and rng.random() < _FURTHER_SOURCE:
+        sources.append(_source(split, "sound", [source[0] for source in sources], rng))
     return sources
 
 
-def real_recording(split: str, draw: random.Random) -> Clip:
-    """A recording that is a mixture by itself: a piece of music of ten seconds or more."""
+def draw_recording(split: str, rng: random.Random) -> Clip:
+    """A recording that is a mixture by itself: a piece of music of five seconds or more."""
     pieces = [clip for clip in clips_of(split) if clip.category == "music" and clip.seconds >= _REAL_SECONDS]
-    return draw.choice([clip for clip in pieces if not has_voice(clip)])
+    return rng.choice([clip for clip in pieces if not has_voice(clip)])
 
 
 def has_voice(clip: Clip) -> bool:
@@ -66,39 +67,46 @@ def could_be_mistaken(one: Clip, other: Clip) -> bool:
     return bool(_words(one.label) & _words(other.label)) or (has_voice(one) and has_voice(other))
 
 
-def _source(split: str, kind: str, others: list[Clip], draw: random.Random) -> list[Clip]:
+def _source(split: str, kind: str, others: list[Clip], rng: random.Random) -> list[Clip]:
     if kind == "speech":
-        return _utterances(split, draw)
-    categories = ("music", "instrument") if kind == "music" else (kind,)
+        return _utterances(split, rng)
     fitting = [
         clip
-        for clip in clips_of(split)
-        if clip.category in categories and not any(could_be_mistaken(clip, other) for other in others)
+        for clip in _clips_of_kind(split, kind)
+        if not any(could_be_mistaken(clip, other) for other in others)
     ]
-    clip = draw.choice(_group(fitting, lambda clip: clip.label, draw))
+    clip = rng.choice(_group(fitting, lambda clip: clip.label, rng))
     if clip.seconds >= _SHORT_SECONDS:
         return [clip]
-    repeats = round(draw.uniform(*_REPEATED_SECONDS) / clip.seconds)
+    repeats = round(rng.uniform(*_REPEATED_SECONDS) / clip.seconds)
     return [clip] * max(1, min(repeats, _MAX_REPEATS))
 
 
-def _utterances(split: str, draw: random.Random) -> list[Clip]:
+def _utterances(split: str, rng: random.Random) -> list[Clip]:
     """Utterances of one speaker that fill some seconds; women and men come equally often."""
-    speech = [clip for clip in clips_of(split) if clip.category == "speech"]
-    gender = _group(speech, lambda clip: clip.label, draw)
-    speaker = _group(gender, lambda clip: clip.speaker, draw)
-    seconds = draw.uniform(*_VOICE_SECONDS)
+    of_gender = _group(_clips_of_kind(split, "speech"), lambda clip: clip.label, rng)
+    speaker = _group(of_gender, lambda clip: clip.speaker, rng)
+    seconds = rng.uniform(*_VOICE_SECONDS)
     chosen: list[Clip] = []
-    while sum(clip.seconds for clip in chosen) < seconds:
-        chosen.append(draw.choice(speaker))
+    for clip in rng.sample(speaker, len(speaker)):
+        if sum(utterance.seconds for utterance in chosen) >= seconds:
+            break
+        chosen.append(clip)
     return chosen
 
 
-def _group(clips: Sequence[Clip], key: Callable[[Clip], str], draw: random.Random) -> list[Clip]:
+@cache
+def _clips_of_kind(split: str, kind: str) -> tuple[Clip, ...]:
+    categories = ("music", "instrument") if kind == "music" else (kind,)
+    return tuple(clip for clip in clips_of(split) if clip.category in categories)
+
+
+def _group(clips: Sequence[Clip], key: Callable[[Clip], str], rng: random.Random) -> list[Clip]:
     """The clips that share one value of `key`; every value is equally likely."""
-    value = draw.choice(sorted({key(clip) for clip in clips}))
+    value = rng.choice(sorted({key(clip) for clip in clips}))
     return [clip for clip in clips if key(clip) == value]
 
 
+@cache
 def _words(label: str) -> set[str]:
     return set(re.findall(r"[a-z]{3,}", label))

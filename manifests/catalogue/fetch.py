@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import tarfile
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from dataengine.errors import UserError
@@ -23,6 +23,7 @@ from manifests.catalogue.containers import (
     qt_resources,
 )
 from manifests.catalogue.recordings import Clip, Package, all_clips, packages
+from manifests.lock import sole_writer
 from manifests.progress import Progress
 
 _OWN_FOLDER = (
@@ -31,6 +32,7 @@ _OWN_FOLDER = (
 )
 _DOWNLOADS = ".downloads"
 _PARALLEL = 4
+_TIMEOUT_SECONDS = 30
 
 
 def fetch(clips: Iterable[Clip], folder: Path) -> None:
@@ -40,32 +42,42 @@ def fetch(clips: Iterable[Clip], folder: Path) -> None:
     every clip the catalogue has of it is taken out, with the package's copyright file beside them.
     Raises UserError where there is no network, no apt, or another version of a package.
     """
-    missing = sorted({clip.package for clip in clips if not clip_path(clip, folder).exists()})
-    if not missing:
+    clips = list(clips)
+    if not _packages_missing(clips, folder):
         return
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
             raise UserError(
-                f"the demo recordings come in Debian packages and {tool} is not here; {_OWN_FOLDER}"
+                f"the demo recordings come in Debian packages and there is no {tool}; {_OWN_FOLDER}"
             )
-    wanted = [packages()[name] for name in missing]
-    total = sum(package.size for package in wanted)
-    with (
-        Progress("Fetching recordings", total=total, unit="MB", scale=1e-6) as progress,
-        ThreadPoolExecutor(_PARALLEL) as pool,
-    ):
-        pending: set[Future[int]] = {pool.submit(_fetch_package, package, folder) for package in wanted}
-        done = 0
-        while pending:
-            finished, pending = wait(pending, timeout=0.25)
-            done += sum(future.result() for future in finished)
-            progress.update(min(done + _partial_bytes(folder), total))
-    shutil.rmtree(folder / _DOWNLOADS, ignore_errors=True)
+    with sole_writer(folder):
+        _fetch_packages(_packages_missing(clips, folder), folder)
 
 
 def clip_path(clip: Clip, folder: Path) -> Path:
     """Where a clip lies once it was fetched."""
     return folder / clip.package / clip.path
+
+
+def _packages_missing(clips: Iterable[Clip], folder: Path) -> list[Package]:
+    names = sorted({clip.package for clip in clips if not clip_path(clip, folder).exists()})
+    return [packages()[name] for name in names]
+
+
+def _fetch_packages(wanted: list[Package], folder: Path) -> None:
+    total = sum(package.size for package in wanted)
+    pool = ThreadPoolExecutor(_PARALLEL)
+    try:
+        with Progress("Fetching recordings", total=total, unit="MB", scale=1e-6) as progress:
+            pending: set[Future[int]] = {pool.submit(_fetch_package, package, folder) for package in wanted}
+            done = 0
+            while pending:
+                finished, pending = wait(pending, timeout=0.25, return_when=FIRST_COMPLETED)
+                done += sum(future.result() for future in finished)
+                progress.update(min(done + _partial_bytes(folder), total))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    shutil.rmtree(folder / _DOWNLOADS, ignore_errors=True)
 
 
 def _fetch_package(package: Package, folder: Path) -> int:
@@ -78,18 +90,29 @@ def _fetch_package(package: Package, folder: Path) -> int:
 
 
 def _download(package: Package, downloads: Path) -> Path:
-    command = ["apt-get", "-q", "download", package.name]
-    if os.geteuid() == 0:  # apt's own user may not write here; it would warn and go on as root
-        command[1:1] = ["-o", "APT::Sandbox::User=root"]
-    done = subprocess.run(command, cwd=downloads, capture_output=True, text=True, check=False)
+    done = _apt_get(["download", package.name], downloads)
+    if "Unable to locate" in done.stderr and os.geteuid() == 0:  # the machine has no package lists yet
+        _apt_get(["update"], downloads)
+        done = _apt_get(["download", package.name], downloads)
     archives = sorted(downloads.glob(f"{package.name}_*.deb"))
     if done.returncode != 0 or not archives:
-        reasons = [line for line in done.stderr.splitlines() if line.startswith("E:")] or ["apt-get failed"]
+        reasons = [line for line in done.stderr.splitlines() if line.startswith("E:")] or [
+            "E: apt-get failed"
+        ]
         raise UserError(
-            f"cannot fetch the Debian package {package.name} ({reasons[0].removeprefix('E: ')}); "
-            f"`apt-get update` may help; {_OWN_FOLDER}"
+            f"cannot fetch the Debian package {package.name} ({reasons[0].removeprefix('E: ')}); without "
+            f"package lists `sudo apt-get update` helps; {_OWN_FOLDER}"
         )
     return archives[-1]
+
+
+def _apt_get(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    settings = [f"Acquire::http::Timeout={_TIMEOUT_SECONDS}", "Acquire::Retries=1"]
+    if os.geteuid() == 0:
+        settings.append("APT::Sandbox::User=root")  # apt's own user may not write here
+    options = [word for setting in settings for word in ("-o", setting)]
+    command = ["apt-get", "-q", *options, *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
 def unpack(archive: Path, package: Package, folder: Path) -> None:
@@ -118,17 +141,17 @@ def unpack(archive: Path, package: Package, folder: Path) -> None:
 
 def _members(archive: Path, paths: set[str]) -> Iterator[tuple[str, bytes]]:
     """Content of the regular files of a `.deb` that stand at one of these paths."""
-    with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", archive], stdout=subprocess.PIPE) as process:
-        with tarfile.open(fileobj=process.stdout, mode="r|") as members:
-            for member in members:
-                path = member.name.removeprefix("./")
-                if path not in paths or not member.isreg() or member.size > MAX_ENTRY_BYTES:
-                    continue
-                content = members.extractfile(member)
-                if content is not None:
-                    yield path, content.read()
-        if process.stdout is not None:
-            process.stdout.read()
+    with (
+        subprocess.Popen(["dpkg-deb", "--fsys-tarfile", archive], stdout=subprocess.PIPE) as process,
+        tarfile.open(fileobj=process.stdout, mode="r|") as members,
+    ):
+        for member in members:
+            path = member.name.removeprefix("./")
+            if path not in paths or not member.isreg() or member.size > MAX_ENTRY_BYTES:
+                continue
+            content = members.extractfile(member)
+            if content is not None:
+                yield path, content.read()
 
 
 def _entries(path: str, content: bytes) -> Iterator[tuple[str, bytes]]:
