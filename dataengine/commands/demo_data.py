@@ -1,0 +1,30 @@
+"""`dataengine demo-data`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from manifests.catalogue.demo import DemoSplit, make_demo_data
+
+
+def demo_data(
+    out: Path, splits: Sequence[str], count: int | None, seed: int, recordings: Path | None
+) -> None:
+    """Fetch real recordings, build scenes of them, and print where they are. Raises UserError."""
+    demos = make_demo_data(out, splits=tuple(splits), count=count, seed=seed, recordings=recordings)
+    Console().print(_table(demos))
+
+
+def _table(demos: Sequence[DemoSplit]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("split")
+    table.add_column("scenes", justify="right")
+    table.add_column("audio")
+    table.add_column("truth")
+    for demo in demos:
+        table.add_row(demo.split, f"{demo.count:,}", f"{demo.scenes}/", str(demo.truth))
+    return table
