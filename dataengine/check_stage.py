@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 import stages
 from dataengine.engine.batch import Batch
@@ -23,6 +22,7 @@ from dataengine.stage_catalogue import StageCatalogue, send_file_stages_by_value
 from dataengine.stage_checks import Check, Cost, Examination
 from dataengine.validation import suggestion
 from dataengine.yaml_source import Located
+from manifests.tables import open_table
 
 MAX_ROWS = 16
 """Rows a stage is tried on: enough to mix, few enough for a slow model."""
@@ -134,7 +134,7 @@ def _rows(chain: Pipeline, windows: int) -> Batch:
 
 def _readable_windows(manifest: str, count: int) -> pa.Table:
     found: list[pa.Table] = []
-    with pq.ParquetFile(manifest) as file:
+    with open_table(manifest) as file:
         for batch in file.iter_batches():
             table = pa.Table.from_batches([batch])
             found.append(table.filter(pc.is_null(table.column("error_type"))).slice(0, count))

@@ -39,7 +39,7 @@ app = typer.Typer(
 )
 
 PipelineFile = Annotated[Path, typer.Argument(metavar="PIPELINE", help="A pipeline file (YAML).")]
-RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")]
+RunDirectory = Annotated[str, typer.Argument(metavar="RUN", help="A run directory: a path or URL.")]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: --set stages.caption.max_prompts=2"),
@@ -49,6 +49,37 @@ StageSources = Annotated[
     typer.Option("--stages", metavar="FILE|MODULE", help="Python file or module with stages of your own."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def index(
+    sources: Annotated[list[str], typer.Argument(metavar="SOURCE…", help="Files, folders or URLs.")],
+    out: Annotated[str, typer.Option("--out", "-o", metavar="MANIFEST", help="The manifest to write.")],
+    window_seconds: Annotated[float, typer.Option(help="Length of a window.")] = 10.0,
+    minimum_seconds: Annotated[float, typer.Option(help="Shorter ends of recordings are left out.")] = 1.0,
+    metadata: Annotated[
+        str | None, typer.Option(help="CSV or Parquet with columns of your own, by `uri` or `file_name`.")
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option(help="Licence of recordings whose metadata names none.")
+    ] = None,
+    never_train: Annotated[
+        str | None, typer.Option(metavar="LIST", help="Fingerprints of recordings to mark: benchmarks.")
+    ] = None,
+    fingerprint: Annotated[
+        bool, typer.Option("--fingerprint", help="Store fingerprints, to make such a list.")
+    ] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find recordings and cut them into windows: the manifest."""
+    from dataengine.commands.index import index
+    from manifests.indexing import IndexOptions
+
+    options = IndexOptions(
+        window_seconds, minimum_seconds, metadata, licence, never_train, fingerprint, workers
+    )
+    index(sources, out, options, as_json)
 
 
 @app.command()
@@ -65,10 +96,26 @@ def validate(
 
 
 @app.command()
+def plan(
+    pipeline: PipelineFile,
+    overrides: Overrides = None,
+    stages: StageSources = None,
+    probe: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Measure N windows and say how long it takes.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what a run would do: worker groups, slices, expected work."""
+    from dataengine.commands.plan import plan
+
+    plan(pipeline, overrides or [], stages or [], probe, as_json)
+
+
+@app.command()
 def run(
     pipeline: PipelineFile,
     run_dir: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="Directory of the run; default: runs/PIPELINE.")
+        str | None, typer.Option(metavar="RUN", help="Path or URL of the run; default: runs/PIPELINE.")
     ] = None,
     overrides: Overrides = None,
     stages: StageSources = None,
@@ -82,6 +129,41 @@ def run(
     from dataengine.commands.run import run
 
     run(pipeline, run_dir, overrides or [], stages or [], limit, address, as_json)
+
+
+@app.command()
+def status(run_dir: RunDirectory, as_json: AsJson = False) -> None:
+    """Tell how far a run is."""
+    from dataengine.commands.status import status
+
+    status(run_dir, as_json)
+
+
+@app.command()
+def show(
+    sample: Annotated[str, typer.Argument(metavar="SAMPLE_ID", help="An id, or how it begins.")],
+    run_dir: Annotated[str, typer.Option(metavar="RUN", help="The run it is from: a path or URL.")],
+    play_to: Annotated[
+        Path | None, typer.Option(metavar="FILE|FOLDER", help="Write its stems: .wav, .flac or a folder.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell everything that is known of a sample: scores against thresholds, verdict, where its audio lies."""
+    from dataengine.commands.show import show
+
+    show(sample, run_dir, play_to, as_json)
+
+
+@app.command()
+def report(
+    run_dir: RunDirectory,
+    examples: Annotated[int, typer.Option(min=0, help="Samples to listen to in each group.")] = 6,
+    seed: Annotated[int, typer.Option(help="Of the draw of samples to listen to.")] = 0,
+) -> None:
+    """Write the report page of a run: RUN/report.html."""
+    from dataengine.commands.report import report
+
+    report(run_dir, examples, seed)
 
 
 @app.command("check-stage")

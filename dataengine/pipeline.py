@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from dataengine.engine.grouping import group_stages
@@ -26,6 +25,7 @@ from dataengine.stage_columns import check_adds, check_manifest, check_reads, co
 from dataengine.validation import validated
 from dataengine.yaml_source import Located, dump_yaml
 from manifests.identity import stable_hash
+from manifests.tables import open_table
 
 
 class PipelineSettings(BaseModel):
@@ -205,12 +205,13 @@ def _manifest_schema(path: str | None, written: Located) -> pa.Schema:
     where = written.where("input")
     if path is None:
         raise UserError("the pipeline has no input; give one with --set input=MANIFEST.parquet", where=where)
-    if not Path(path).is_file():
-        raise UserError(f"no manifest {path}; make one with `dataengine index`", where=where)
     try:
-        schema = pq.read_schema(path)
-    except pa.ArrowInvalid as error:
-        raise UserError(f"{path} is no Parquet file", where=where) from error
+        with open_table(path) as table:
+            schema = table.schema_arrow
+    except UserError as error:
+        missing = isinstance(error.__cause__, FileNotFoundError)
+        hint = "; make a manifest with `dataengine index`" if missing else ""
+        raise UserError(f"input {error}{hint}", where=where) from error
     check_manifest(schema, where)
     return schema
 

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import re
+import resource
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from dataengine.cli import main
-from manifests.schema import MANIFEST_SCHEMA
+from manifests.schema import MANIFEST_SCHEMA, versioned
 
 BROKEN = Path(__file__).with_name("broken_pipelines")
 EXPECTED = re.compile(r"# line (?P<line>\d+)(?: of (?P<file>\S+))?: (?P<message>.+)")
@@ -43,17 +43,18 @@ def dataengine(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
     return command
 
 
-def in_a_process(*arguments: str, folder: Path) -> tuple[Answer, float]:
-    """The command line in a process of its own, and the seconds it took; its imports go to stderr."""
-    began = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-m", "dataengine.cli", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    return Answer(done.returncode, done.stdout, done.stderr), time.monotonic() - began
+def answer_within(limit: float, *arguments: str, folder: Path) -> Answer:
+    """The command line in a process of its own, which may take `limit` seconds of CPU time.
+
+    CPU time is what an idle machine would take; wall time would measure what else the machine does.
+    """
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [sys.executable, "-m", "dataengine.cli", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    assert seconds < limit
+    return Answer(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.fixture
@@ -63,6 +64,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(BROKEN, copy)
     pq.write_table(MANIFEST_SCHEMA.empty_table(), copy / "manifest.parquet")
     pq.write_table(pa.table({"name": ["x"]}), copy / "other.parquet")
+    pq.write_table(
+        versioned([pa.field("unit_id", pa.string(), nullable=False)]).empty_table(), copy / "units.parquet"
+    )
     monkeypatch.chdir(copy)
     return copy
 
@@ -95,9 +99,7 @@ def test_there_are_enough_broken_pipelines() -> None:
     "name", ["unknown_stage.yaml", "threshold_without_its_score.yaml", "unsafe_tag.yaml"]
 )
 def test_the_answer_comes_at_once_and_without_ray(name: str, folder: Path) -> None:
-    answer, seconds = in_a_process("validate", name, folder=folder)
-    assert answer == Answer(2, "", expectation(name) + "\n")
-    assert seconds < 2
+    assert answer_within(2, "validate", name, folder=folder) == Answer(2, "", expectation(name) + "\n")
 
     program = "import sys; from dataengine.cli import main\ntry: main()\nfinally: print('ray' in sys.modules)"
     done = subprocess.run(
@@ -111,16 +113,15 @@ def test_the_answer_comes_at_once_and_without_ray(name: str, folder: Path) -> No
 
 
 def test_run_refuses_a_broken_pipeline_like_validate(folder: Path) -> None:
-    answer, seconds = in_a_process("run", "unknown_stage.yaml", "--run-dir", "run", folder=folder)
+    answer = answer_within(2, "run", "unknown_stage.yaml", "--run-dir", "run", folder=folder)
     assert answer == Answer(2, "", expectation("unknown_stage.yaml") + "\n")
-    assert seconds < 2
     assert not (folder / "run").exists()
 
 
 def test_help_is_there_at_once(tmp_path: Path) -> None:
-    answers = [in_a_process("--help", folder=tmp_path) for _ in range(3)]
-    assert all(answer.code == 0 and "validate" in answer.out for answer, _ in answers)
-    assert min(seconds for _, seconds in answers) < 0.7
+    answer = answer_within(0.7, "--help", folder=tmp_path)
+    assert answer.code == 0
+    assert "validate" in answer.out
 
 
 def test_validate_says_what_a_sound_pipeline_is(folder: Path, dataengine: CommandLine) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from dataengine import Pipeline
 from dataengine.errors import UserError
-from manifests.schema import MANIFEST_SCHEMA, SCHEMA_KEY
+from manifests.schema import MANIFEST_SCHEMA, SCHEMA_KEY, versioned
 
 PIPELINE = """\
 input: manifest.parquet
@@ -141,9 +141,8 @@ def test_the_samples_table_has_every_column_once(load: Load) -> None:
 
 
 def test_a_column_of_the_manifest_may_not_have_a_name_that_is_taken(load: Load) -> None:
-    pq.write_table(
-        pa.schema([*MANIFEST_SCHEMA, pa.field("kept", pa.string())]).empty_table(), "manifest.parquet"
-    )
+    schema = versioned([*MANIFEST_SCHEMA, pa.field("kept", pa.string())])
+    pq.write_table(schema.empty_table(), "manifest.parquet")
     with pytest.raises(UserError, match=r"pipeline.yaml:1: the manifest's column 'kept'"):
         load()
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
@@ -19,6 +18,7 @@ from dataengine.engine.execute import Pool, plan_pools
 from dataengine.engine.grouping import group_stages
 from dataengine.engine.probe import ProbeResult, probe
 from dataengine.pipeline import Pipeline
+from manifests.tables import open_table
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def plan(
 
 def _expected(pipeline: Pipeline, pools: Sequence[Pool], measured: ProbeResult | None) -> ExpectedWork:
     units, unreadable, seconds_of_audio = 0, 0, 0.0
-    with pq.ParquetFile(pipeline.input) as manifest:
+    with open_table(pipeline.input) as manifest:
         for batch in manifest.iter_batches(columns=["duration", "error_type"]):
             units += batch.num_rows
             unreadable += batch.num_rows - batch.column("error_type").null_count

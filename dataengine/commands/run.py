@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def run(
     path: Path,
-    run_dir: Path | None,
+    run_dir: str | None,
     overrides: Sequence[str],
     stage_sources: Sequence[str],
     limit: int | None,
@@ -32,7 +32,7 @@ def run(
     from dataengine.runner import run as run_pipeline
 
     try:
-        summary = run_pipeline(pipeline, run_dir or Path("runs") / path.stem, limit=limit, address=address)
+        summary = run_pipeline(pipeline, run_dir or f"runs/{path.stem}", limit=limit, address=address)
     except EngineError as error:
         print(f"dataengine: {error}", file=sys.stderr)
         raise typer.Exit(1) from error

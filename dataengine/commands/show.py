@@ -16,7 +16,7 @@ from dataengine.report.sample import Sample, find_samples, save_stems
 from manifests.schema import KIND_UNIT, STATUS_EMPTY, STATUS_FAILED
 
 
-def show(prefix: str, run_dir: Path, play_to: Path | None, as_json: bool) -> None:
+def show(prefix: str, run_dir: str, play_to: Path | None, as_json: bool) -> None:
     """Print what a run knows of a sample, or of all samples of a unit. Raises UserError."""
     run = RunDirectory.at(run_dir)
     samples = find_samples(run, prefix)

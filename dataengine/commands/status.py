@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 
 from rich.console import Console, Group
 from rich.table import Table
@@ -12,7 +11,7 @@ from dataengine.report.formats import count, hours, rate, share, span_of_time
 from dataengine.report.status import RunStatus, status_of
 
 
-def status(run_dir: Path, as_json: bool) -> None:
+def status(run_dir: str, as_json: bool) -> None:
     """Print how far a run is. Raises UserError if there is none."""
     found = status_of(run_dir)
     if as_json:
