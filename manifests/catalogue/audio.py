@@ -19,10 +19,9 @@ SCENE_RATE = 44_100
 """Hz. Nearly every sound of the catalogue is stored at this rate and most others at a quarter or half of it."""
 
 BANDS = (4_000, 5_000, 7_000, 10_000, 14_000, 20_000)
-"""Hz. Upper limits of a scene; a clip fits the highest of them that its content reaches."""
+"""Hz. Upper limits of a scene; a clip fits the highest of them that its content reaches. Speech at 16 kHz
+comes to 7 kHz, where G.722 ends (ITU-T Rec. G.722)."""
 
-_CODEC_BAND = {".g722": 7_000}
-"""G.722 codes 50 Hz to 7 kHz (ITU-T Rec. G.722); what its decoders give above that is noise."""
 _CONTENT_DB = 60.0
 _BAND_TOLERANCE = 0.05
 _AUDIBLE_HZ = (10.0, 30.0)
@@ -77,15 +76,11 @@ def band_of(clip: Clip, folder: Path) -> int:
     """The highest of `BANDS` that a clip really fills.
 
     The limit is where the mean spectrum falls 60 dB under its peak for good, and no higher than the
-    clip's own sample rate or codec allows: many 44.1 kHz files were once 11 kHz files.
+    clip's own sample rate allows: many 44.1 kHz files were once 11 kHz files.
     """
     power = _power_spectrum(clip, folder)
     loud = np.flatnonzero(power > power.max() * 10 ** (-_CONTENT_DB / 10))
-    limit = min(
-        float(loud[-1]) * SCENE_RATE / _SPECTRUM,
-        clip.sample_rate / 2,
-        _CODEC_BAND.get(Path(clip.path).suffix, SCENE_RATE / 2),
-    )
+    limit = min(float(loud[-1]) * SCENE_RATE / _SPECTRUM, clip.sample_rate / 2)
     fitting = [band for band in BANDS if band <= limit * (1 + _BAND_TOLERANCE)]
     return fitting[-1] if fitting else BANDS[0]
 

@@ -100,6 +100,14 @@ def test_a_name_that_is_a_path_is_refused(name: str) -> None:
         list(qt_resources(qt_resource({name: b""})))
 
 
+@pytest.mark.parametrize("compressed", [True, False])
+def test_an_entry_that_is_cut_off_is_an_error(compressed: bool) -> None:
+    with pytest.raises(ContainerError, match="an entry ends at byte"):
+        list(qt_resources(qt_resource({"a": b"content"}, compressed=compressed)[:-1]))
+    with pytest.raises(ContainerError, match="an entry ends at byte"):
+        list(openttd_sounds(sound_set([b"RIFFcontent"])[:-1]))
+
+
 def test_an_entry_that_expands_beyond_the_limit_is_refused() -> None:
     bomb = struct.pack(">I", MAX_ENTRY_BYTES + 1) + zlib.compress(bytes(10))
     with pytest.raises(ContainerError, match="over the limit"):
