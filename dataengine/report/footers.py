@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import groupby
 
 import pyarrow.parquet as pq
 
@@ -18,6 +19,23 @@ READERS = 16
 
 
 @dataclass(frozen=True)
+class Turn:
+    """What one worker did on a slice: all stages of its group."""
+
+    group: str
+    worker: tuple[str, int]
+    """Host and process."""
+    started: float
+    """Unix time."""
+    seconds: float
+
+    @property
+    def ended(self) -> float:
+        """Unix time."""
+        return self.started + self.seconds
+
+
+@dataclass(frozen=True)
 class Footer:
     """A committed slice: what it holds and what it cost."""
 
@@ -26,15 +44,21 @@ class Footer:
     work: tuple[StageWork, ...]
 
     @property
-    def ended(self) -> float:
-        """Unix time at which the last group had done its stages."""
-        return max((each.started for each in self.work), default=0.0) + self.seconds_of_last_group
+    def turns(self) -> list[Turn]:
+        """The work by group, in order."""
+        return [
+            _turn(group, list(stages)) for group, stages in groupby(self.work, key=lambda each: each.group)
+        ]
 
     @property
-    def seconds_of_last_group(self) -> float:
-        """Time of the group that ran last."""
-        last = self.work[-1].group if self.work else None
-        return sum(each.seconds for each in self.work if each.group == last)
+    def ended(self) -> float:
+        """Unix time at which the last group was through."""
+        return max((turn.ended for turn in self.turns), default=0.0)
+
+
+def _turn(group: str, stages: list[StageWork]) -> Turn:
+    first = stages[0]
+    return Turn(group, (first.host, first.pid), first.started, sum(stage.seconds for stage in stages))
 
 
 def read_footers(storage: Storage) -> Iterator[Footer]:

@@ -114,7 +114,7 @@ def write_report(
     *,
     examples: int = EXAMPLES_A_GROUP,
     seed: int = 0,
-) -> Path:
+) -> str:
     """Write the report of a finished run into its directory; an earlier report is replaced.
 
     Args:
@@ -123,7 +123,7 @@ def write_report(
         seed: of the draw of examples.
 
     Returns:
-        The path of `report.html`. It and the folder `report/` beside it can be moved together.
+        The path or URL of `report.html`. It and the folder `report/` beside it can be moved together.
 
     Raises:
         UserError: there is no run, or none of its slices is done yet.
@@ -137,7 +137,7 @@ def write_report(
     run.storage.replace(FIGURES, json.dumps(asdict(figures), indent=1).encode())
     run.storage.replace(PAGE, html.encode())
     assets.remove_others(keep={FIGURES})
-    return Path(run.storage.path(PAGE))
+    return f"{run.storage.root}/{PAGE}"
 
 
 def figures_of(run: RunDirectory) -> Figures:

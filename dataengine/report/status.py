@@ -17,6 +17,8 @@ from dataengine.runner import SUMMARY_FILE
 
 RECENT_SLICES = 200
 """The slices that the rate is measured on."""
+SLICES_UNTIL_SILENT = 3
+"""A worker that has not ended a slice for so many times the longest is taken for gone."""
 
 
 @dataclass(frozen=True)
@@ -74,19 +76,24 @@ def status_of(run_dir: str | Path) -> RunStatus:
 def units_per_second(footers: Sequence[Footer]) -> float | None:
     """Rate of the whole run, from the latest slices.
 
-    Each group does (its workers) × units ÷ (their busy seconds), and the run goes as fast as its
-    slowest group. Pauses between two starts of the run do not count.
+    Each group does (its workers) × units ÷ (their busy seconds), and the run goes as fast as its slowest
+    group. Pauses between two starts of the run do not count, nor workers that have not been heard of for
+    the time of a few slices.
     """
     latest = sorted(footers, key=lambda footer: footer.ended)[-RECENT_SLICES:]
+    turns = [turn for footer in latest for turn in footer.turns]
+    if not turns:
+        return None
     units = sum(footer.counts.units for footer in latest)
-    seconds: dict[str, float] = {}
-    workers: dict[str, set[tuple[str, int]]] = {}
-    for work in (each for footer in latest for each in footer.work):
-        seconds[work.group] = seconds.get(work.group, 0.0) + work.seconds
-        workers.setdefault(work.group, set()).add((work.host, work.pid))
-    return min(
-        (len(workers[group]) * units / spent for group, spent in seconds.items() if spent), default=None
+    silent_since = max(turn.ended for turn in turns) - SLICES_UNTIL_SILENT * max(
+        turn.seconds for turn in turns
     )
+    rates = []
+    for group in {turn.group for turn in turns}:
+        of_group = [turn for turn in turns if turn.group == group]
+        workers = {turn.worker for turn in of_group if turn.ended >= silent_since}
+        rates.append(len(workers) * units / max(sum(turn.seconds for turn in of_group), 1e-9))
+    return min(rates)
 
 
 def stage_speeds(footers: Sequence[Footer], order: Sequence[str]) -> tuple[StageSpeed, ...]:
