@@ -42,7 +42,7 @@ _LEAST_SHARE = 0.25
 """Share of a clip's power that must lie in the scene's band: no crickets in a scene of 4 kHz."""
 _REAL_SHARE = 0.8
 """At most this share of a recording is used at a time, so that its windows differ."""
-_FADE = SCENE_RATE // 50
+_FADE = SCENE_RATE // 200
 _SHORTEST_GAP, _LONGEST_GAP = SCENE_RATE // 20, SCENE_RATE * 2 // 5
 _PEAK = 10 ** (-1 / 20)
 _SOUNDING_DB = 40.0
@@ -170,17 +170,17 @@ def _excerpts(clips: list[Clip], band: int, rng: random.Random, recordings: Path
                 first = rng.randrange(len(whole) - room + 1)
                 excerpts.append(_faded(band_limit(whole[first : first + room], band)))
             break
-        excerpts.append(load_limited(clip, band, recordings))
+        excerpts.append(_faded(load_limited(clip, band, recordings)))
         room -= len(whole) + _LONGEST_GAP
     return excerpts
 
 
 def _faded(waveform: Waveform) -> Waveform:
-    """The waveform with ends that rise and fall over 20 ms: it was cut."""
-    ramp = np.ones(len(waveform), np.float32)
-    ramp[:_FADE] = np.linspace(0, 1, _FADE, dtype=np.float32)
-    ramp[-_FADE:] = ramp[_FADE - 1 :: -1]
-    faded: Waveform = waveform * ramp
+    """The waveform with ends that rise and fall over 5 ms: a hard cut is a click over the whole band."""
+    faded = waveform.copy()
+    ramp = np.linspace(0, 1, _FADE, dtype=np.float32)
+    faded[:_FADE] *= ramp
+    faded[-_FADE:] *= ramp[::-1]
     return faded
 
 

@@ -75,7 +75,7 @@ def test_nothing_lies_above_the_band_of_the_scene(laid_out: list[Scene]) -> None
         assert scene.band <= max(4000, min(p.clip.sample_rate for s in scene.sources for p in s.pieces) / 2)
         power = np.abs(np.fft.rfft(as_waveform(scene.mixture))) ** 2
         edge = round(1.02 * scene.band * SCENE_SAMPLES / SCENE_RATE)
-        assert power[edge:].sum() < 1e-6 * power.sum()
+        assert power[edge:].sum() < 1e-7 * power.sum()
 
 
 def test_levels_are_as_the_truth_says_and_within_the_range(laid_out: list[Scene]) -> None:
