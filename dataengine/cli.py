@@ -51,6 +51,27 @@ StageSources = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
+@app.command("demo-data")
+def demo_data(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to build in.")] = Path("data/demo"),
+    splits: Annotated[
+        list[str] | None,
+        typer.Option("--split", help="A split of the catalogue; default: pool, calibrate and gate."),
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option(min=1, help="Scenes of each split; default: 440, 400 and 100.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Another seed gives other scenes.")] = 0,
+    recordings: Annotated[
+        Path | None, typer.Option(help="Where downloaded clips are kept; default: beside the folder.")
+    ] = None,
+) -> None:
+    """Fetch real recordings from Debian packages and build scenes of them, with their truth beside them."""
+    from dataengine.commands.demo_data import demo_data
+
+    demo_data(out, splits or [], count, seed, recordings)
+
+
 @app.command()
 def index(
     sources: Annotated[list[str], typer.Argument(metavar="SOURCE…", help="Files, folders or URLs.")],
