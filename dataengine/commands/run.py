@@ -26,9 +26,10 @@ def run(
     address: str | None,
     as_json: bool,
 ) -> None:
-    """Run a pipeline and print what came of it."""
+    """Run a pipeline, write its report, and print what came of it."""
     pipeline = Pipeline.load(path, overrides, stage_sources)
     from dataengine.engine.execute import EngineError  # the engine takes a second to import
+    from dataengine.report.page import write_report
     from dataengine.runner import run as run_pipeline
 
     try:
@@ -36,13 +37,14 @@ def run(
     except EngineError as error:
         print(f"dataengine: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
+    page = write_report(summary.run_dir)
     if as_json:
         print(summary.to_json())
     else:
-        Console().print(_table(summary))
+        Console().print(_table(summary, page))
 
 
-def _table(summary: RunSummary) -> Table:
+def _table(summary: RunSummary, page: str) -> Table:
     counts = summary.counts
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim")
@@ -57,7 +59,9 @@ def _table(summary: RunSummary) -> Table:
     table.add_row("packed", f"{summary.packed:,}", f"left out: {left_out}" if left_out else "")
     table.add_row("shards", f"{summary.shards:,}", f"{summary.shard_bytes / 1e6:.1f} MB")
     table.add_row("time", f"{summary.seconds:,.1f} s", _speed(summary))
-    table.add_row("run", "", summary.run_dir)
+    table.add_row("report", "", str(report))
+    table.add_row("report", "", page)
+    table.add_row("report", "", page)
     return table
 
 
