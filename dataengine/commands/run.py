@@ -59,8 +59,7 @@ def _table(summary: RunSummary, page: str) -> Table:
     table.add_row("packed", f"{summary.packed:,}", f"left out: {left_out}" if left_out else "")
     table.add_row("shards", f"{summary.shards:,}", f"{summary.shard_bytes / 1e6:.1f} MB")
     table.add_row("time", f"{summary.seconds:,.1f} s", _speed(summary))
-    table.add_row("report", "", str(report))
-    table.add_row("report", "", page)
+    table.add_row("run", "", summary.run_dir)
     table.add_row("report", "", page)
     return table
 
