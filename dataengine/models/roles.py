@@ -174,6 +174,9 @@ class Stems:
 
     target: Waveform
     residual: Waveform
+    expected_gain_db: float | None = None
+    """How much nearer the truth the separator itself expects the target to be than the mixture is, in dB of
+    SI-SDR. None if it cannot tell."""
 
 
 class Separator(Model, Protocol):
@@ -186,11 +189,20 @@ class Separator(Model, Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Enhanced:
+    """The speech an enhancer hears in a mixture: of its length, at the level it has there, not delayed."""
+
+    speech: Waveform
+    doubt: Waveform | None = None
+    """What two estimates of the speech differ by, halved, if the enhancer makes two: a guess at its error."""
+
+
 class Enhancer(Model, Protocol):
     """Takes the speech out of mixtures, without being asked for anything."""
 
-    def enhance(self, waveforms: Sequence[Waveform], sample_rate: int) -> list[Waveform]:
-        """The speech in each waveform: same length, same level, no delay."""
+    def enhance(self, waveforms: Sequence[Waveform], sample_rate: int) -> list[Enhanced]:
+        """The speech in each waveform."""
         ...
 
 

@@ -20,9 +20,10 @@ ROLES: dict[str, Ask] = {
     "scene_complexity_scorer": lambda m, w: [[c] for c in m.complexity(w, RATE)],
     "voice_activity_detector": lambda m, w: [[a.probabilities] for a in m.detect(w, RATE)],
     "gender_classifier": lambda m, w: [[g.female] for g in m.classify(w, RATE)],
-    "enhancer": lambda m, w: [[y] for y in m.enhance(w, RATE)],
+    "enhancer": lambda m, w: [[e.speech, e.doubt] for e in m.enhance(w, RATE)],
     "separator": lambda m, w: [
-        [s.target, s.residual] for s in m.separate(w, [Prompt("man speaking", True)] * len(w), RATE)
+        [s.target, s.residual, s.expected_gain_db]
+        for s in m.separate(w, [Prompt("man speaking", True)] * len(w), RATE)
     ],
 }
 
