@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
+from typing import cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from ray import cloudpickle
 
 import stages
 from dataengine.engine.batch import Batch
@@ -74,8 +76,8 @@ def check_stage(
     written = _ending_in(name, before, written, manifest)
     written = lay_overrides(written, [f"stages.{name}.{each}" for each in parameters])
     chain = Pipeline.of(written, sources)
-    stage = _as_sent_to_a_worker(chain.stages[-1])
-    examination = Examination(stage, _rows(chain, windows))
+    sent = _as_sent_to_a_worker(chain.stages[-1])
+    examination = Examination(lambda: cast(Stage, cloudpickle.loads(sent)), _rows(chain, windows))
     checks = tuple(examination.checks())
     return StageReport(name, examination.rows, checks, examination.cost)
 
@@ -143,13 +145,12 @@ def _readable_windows(manifest: str, count: int) -> pa.Table:
     return pa.concat_tables(found).slice(0, count) if found else file.schema_arrow.empty_table()
 
 
-def _as_sent_to_a_worker(stage: Stage) -> Stage:
-    """The stage as a worker of a run gets it. Raises UserError if it cannot be sent."""
-    from ray import cloudpickle
-
+def _as_sent_to_a_worker(stage: Stage) -> bytes:
+    """The stage on its way to a worker of a run. Raises UserError if it cannot be sent."""
     send_file_stages_by_value()
     try:
-        sent: Stage = cloudpickle.loads(cloudpickle.dumps(stage))  # type: ignore[no-untyped-call]
+        sent: bytes = cloudpickle.dumps(stage)  # type: ignore[no-untyped-call]
+        cloudpickle.loads(sent)
     except Exception as error:
         raise UserError(f"stage {stage.name()!r} cannot be sent to a worker: {error}") from error
     return sent

@@ -15,6 +15,7 @@ import pyarrow as pa
 from dataengine.engine.batch import Batch
 from dataengine.engine.stage import ModelSource, Stage
 from dataengine.engine.stage_call import StageContractError, checked, run_stage
+from dataengine.models.profile import forget_models
 from dataengine.stage_comparison import copied, distance, first_difference, values_of
 from manifests.schema import MANIFEST_FIELDS, VERDICT_FIELDS, is_heavy
 
@@ -39,7 +40,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Cost:
-    """What the stage took for the rows, models loaded."""
+    """What the stage took for rows it had not seen, models loaded."""
 
     rows: int
     seconds: float
@@ -52,20 +53,25 @@ class Cost:
 class Examination:
     """A stage, set up and given rows, held against its contract."""
 
-    def __init__(self, stage: Stage, rows: Batch) -> None:
-        """`stage` is bound and prepared, not set up; `rows` are what stages before it made."""
-        self._models = _WatchedModels(stage.context.models)
-        stage.bind(replace(stage.context, models=self._models))
-        stage.setup()
-        self._stage, self._rows = stage, rows
-        self._written = tuple(stage.columns_added())
+    def __init__(self, new_stage: Callable[[], Stage], rows: Batch) -> None:
+        """`new_stage` gives the stage bound and prepared, not set up; `rows` are what stages before it made."""
+        self._new_stage, self._rows = new_stage, rows
+        self._stage = new_stage()
+        self._models = _WatchedModels(self._stage.context.models)
+        self._written = tuple(self._stage.columns_added())
         self.rows = len(rows)
         self.cost: Cost | None = None
 
     def checks(self) -> Iterator[Check]:
         """Every check, one after the other; the rest is left out where the stage cannot do its work at all."""
+        try:
+            self._start_worker()
+        except Exception as error:
+            yield Check("sets itself up", False, _said(error))
+            return
+        yield Check("sets itself up", True)
         given = copied(self._rows)
-        answer = self._answer(given)
+        answer = self._measured_answer(given)
         yield Check("declared columns, of their types; every row accounted for", *_verdict(answer))
         if not isinstance(answer, Batch):
             return
@@ -87,23 +93,31 @@ class Examination:
         except StageContractError as error:
             return str(error)
         except Exception as error:
-            frame = traceback.extract_tb(error.__traceback__)[-1]
-            return f"{type(error).__name__}: {error} ({Path(frame.filename).name}:{frame.lineno})"
+            return _said(error)
+
+    def _measured_answer(self, rows: Batch) -> Batch | str:
+        peak, began = _PeakMemory(), time.perf_counter()
+        answer = self._answer(rows)
+        seconds = time.perf_counter() - began
+        self.cost = Cost(len(rows), seconds, float(np.nansum(rows["duration"])), peak.growth())
+        return answer
 
     def _same(self, name: str, expected: Batch, work: Callable[[], Batch | str], tolerance: float) -> Check:
+        self._start_worker()
         found = work()
         if isinstance(found, str):
             return Check(name, False, found)
         return Check(name, *_verdict(first_difference(expected, found, self._written, tolerance)))
 
+    def _start_worker(self) -> None:
+        """What a worker does before its first batch; nothing that an earlier check did is remembered."""
+        forget_models()
+        self._stage = self._new_stage()
+        self._stage.bind(replace(self._stage.context, models=self._models))
+        self._stage.setup()
+
     def _again(self) -> Batch | str:
-        rows = copied(self._rows)
-        peak, began = _PeakMemory(), time.perf_counter()
-        answer = self._answer(rows)
-        seconds = time.perf_counter() - began
-        audio = float(np.nansum(self._rows["duration"]))
-        self.cost = Cost(len(self._rows), seconds, audio, peak.growth())
-        return answer
+        return self._answer(copied(self._rows))
 
     def _one_by_one(self) -> Batch | str:
         return self._in_pieces([[row] for row in range(len(self._rows))])
@@ -153,6 +167,7 @@ class Examination:
     def _null_check(self, answer: Batch) -> Check:
         """A null in a column that may hold one concerns its own row: no score, or a failed row, and no other."""
         name = "a null concerns its own row only"
+        self._start_worker()
         remarks = []
         for column in self._columns_with_nulls():
             first = self._rows["unit_id"][0]
@@ -172,6 +187,11 @@ class Examination:
         never_null = {field.name for field in MANIFEST_FIELDS} | {"sample_id", "kind"}
         heavy = {name for name, kind in self._stage.context.schema.items() if is_heavy(kind)}
         return [name for name in self._stage.columns_read() if name not in never_null | heavy]
+
+
+def _said(error: Exception) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({Path(frame.filename).name}:{frame.lineno})"
 
 
 def _verdict(problem: Batch | str | None) -> tuple[bool, str]:

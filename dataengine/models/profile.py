@@ -118,6 +118,11 @@ def _card(profile_json: str, role: str) -> ModelCard:
     return adapter.card(profile.models[role]["adapter"], parts)
 
 
+def forget_models() -> None:
+    """Let go of every model that this process has loaded; the next `load` loads it anew."""
+    _model.cache_clear()
+
+
 def profile_names() -> list[str]:
     """Profiles that `conf/profiles/` holds."""
     return sorted(path.stem for path in (_conf() / "profiles").glob("*.yaml"))
