@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from pydantic import Field, PrivateAttr
 
 from dataengine.engine.batch import Batch
@@ -19,11 +20,12 @@ class Separate(Stage):
     """Split each candidate's mixture into target and residual.
 
     Stems that are of another length than their mixture, not finite, or do not add up to it are an
-    error of the separator: the candidate fails.
+    error of the separator: the candidate fails. `expected_gain_db` is the separator's own guess at how much
+    nearer the truth the target is than the mixture; it is null where the separator makes none.
     """
 
     reads = ("mixture", "text", "speech_prompt")
-    adds = {"target": WAVEFORM, "residual": WAVEFORM}
+    adds = {"target": WAVEFORM, "residual": WAVEFORM, "expected_gain_db": pa.float32()}
     roles = ("separator",)
 
     highest_remix_error_db: float | None = Field(default=-90.0, le=0)
@@ -37,7 +39,7 @@ class Separate(Stage):
         self._separator = self.context.models.load("separator")
 
     def process(self, batch: Batch) -> Batch:
-        """Add `target` and `residual`."""
+        """Add `target`, `residual` and `expected_gain_db`."""
         assert self._separator is not None
         mixtures = batch["mixture"]
         prompts = [
@@ -46,8 +48,11 @@ class Separate(Stage):
         ]
         stems = self._separator.separate(mixtures, prompts, self.context.sample_rate)
         self._check(mixtures, stems)
+        gains = [np.nan if each.expected_gain_db is None else each.expected_gain_db for each in stems]
         return batch.with_columns(
-            target=[each.target for each in stems], residual=[each.residual for each in stems]
+            target=[each.target for each in stems],
+            residual=[each.residual for each in stems],
+            expected_gain_db=np.array(gains, dtype=np.float32),
         )
 
     def _check(self, mixtures: Sequence[Waveform], stems: Sequence[Stems]) -> None:

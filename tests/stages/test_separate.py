@@ -43,6 +43,15 @@ def test_a_speech_prompt_takes_the_voice_and_another_prompt_the_rest(scenes) -> 
     assert np.mean(better) >= 0.8
 
 
+def test_what_the_separator_expects_to_have_gained_is_a_score_and_null_where_it_does_not_say(scenes) -> None:
+    stage = bound(Separate())
+    (scene, *_) = scenes("gate")
+    batch = stage.process(candidates(scene.mixture, ("speech", True), ("music", False)))
+    assert np.isfinite(batch["expected_gain_db"]).all()
+    stage._separator = Leaky(0.0)
+    assert np.isnan(stage.process(candidates(scene.mixture, ("speech", True)))["expected_gain_db"]).all()
+
+
 class Leaky:
     """A separator that generates both stems, each with an error of its own."""
 
