@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import resource
 import shutil
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dataengine.cli import main
+from dataengine.cli import app, main
 from manifests.schema import MANIFEST_SCHEMA, versioned
 
 BROKEN = Path(__file__).with_name("broken_pipelines")
@@ -124,6 +125,37 @@ def test_help_is_there_at_once(tmp_path: Path) -> None:
     assert "validate" in answer.out
 
 
+@pytest.mark.parametrize(
+    "command", [command.name or command.callback.__name__ for command in app.registered_commands]
+)
+def test_every_command_explains_itself(command: str, dataengine: CommandLine) -> None:
+    answer = dataengine(command, "--help")
+    assert answer.code == 0
+    assert command in answer.out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["status", "none"], ["report", "none"], ["show", "abcd", "--run-dir", "none"]),
+        *(
+            ["plan", "none.yaml"],
+            ["run", "none.yaml"],
+            ["index", "none", "-o", "m.parquet"],
+            ["models", "none"],
+        ),
+    ],
+)
+def test_what_is_not_there_is_the_users_mistake(
+    arguments: list[str], folder: Path, dataengine: CommandLine
+) -> None:
+    answer = dataengine(*arguments)
+    assert answer.code == 2
+    assert answer.err.startswith("dataengine: ")
+    assert answer.err.count("\n") == 1
+    assert "none" in answer.err
+
+
 def test_validate_says_what_a_sound_pipeline_is(folder: Path, dataengine: CommandLine) -> None:
     answer = dataengine("validate", "pieces/base.yaml", "--set", "seed=7")
     assert answer.code == 0
@@ -189,3 +221,37 @@ def test_models_are_listed_with_their_licences(dataengine: CommandLine) -> None:
     assert answer.code == 0
     assert "silero" in answer.out
     assert "MIT" in answer.out
+
+
+@pytest.mark.slow
+def test_from_recordings_to_a_report(
+    demo_directory: Path, tmp_path: Path, dataengine: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pipeline = str(BROKEN.parents[1] / "stages" / "pseudolabel.yaml")
+    indexed = dataengine("index", str(demo_directory / "pool"), "-o", "pool.parquet", "--json")
+    assert json.loads(indexed.out)["windows"] >= 30
+    given = ["--set", "input=pool.parquet", "--set", "engine.slice_units=8"]
+
+    expected = json.loads(dataengine("plan", pipeline, *given, "--probe", "2", "--json").out)
+    assert expected["units"] >= 30
+    assert expected["seconds"] > 0
+
+    run = dataengine("run", pipeline, *given, "--limit", "8", "--run-dir", "run", "--json")
+    assert run.code == 0, run.err
+    counts = json.loads(run.out)["counts"]
+    assert counts["units"] == 8
+    assert counts["kept"] > 0
+    assert (tmp_path / "run" / "report.html").stat().st_size > 0
+
+    state = json.loads(dataengine("status", "run", "--json").out)
+    assert (state["state"], state["slices_done"]) == ("stopped", 1)
+    kept = pq.read_table("run/samples", filters=[("kept", "=", True)]).column("sample_id")[0].as_py()
+    (shown,) = json.loads(dataengine("show", kept, "--run-dir", "run", "--json").out)
+    assert shown["sample_id"] == kept
+    dataengine("show", kept, "--run-dir", "run", "--play-to", "heard.wav")
+    assert (tmp_path / "heard.target.wav").is_file()
+
+    changed = dataengine("run", pipeline, *given, "--run-dir", "run", "--set", "stages.caption.max_prompts=1")
+    assert changed.code == 2
+    assert "caption.parameters.max_prompts: 4 → 1" in changed.err

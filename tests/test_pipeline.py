@@ -248,6 +248,26 @@ def test_a_stage_from_a_module_that_cannot_be_imported(load: Load) -> None:
         load(sources=("no_such_module",))
 
 
+def test_an_installed_package_offers_stages(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path / "site"
+    (site / "offering-1.0.dist-info").mkdir(parents=True)
+    (site / "offering-1.0.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: offering\nVersion: 1.0\n"
+    )
+    (site / "offering-1.0.dist-info" / "entry_points.txt").write_text(
+        "[dataengine.stages]\npeak = offering:Peak\ngone = offering:Gone\nno_stage = pathlib:Path\n"
+    )
+    stage_file(site / "offering.py", PEAK)
+    monkeypatch.syspath_prepend(site)
+    assert "peak" in load("stages=[decode, peak]").sample_schema(MANIFEST_SCHEMA).names
+    with pytest.raises(UserError, match=r"stage 'gone' \(offering:Gone\) cannot be imported"):
+        load("stages=[decode, gone]")
+    with pytest.raises(UserError, match=r"'no_stage' is registered as a stage and is no subclass"):
+        load("stages=[decode, no_stage]")
+
+
 def test_a_pipeline_file_cannot_name_code(load: Load) -> None:
     with pytest.raises(UserError, match="unknown key 'stage_sources'"):
         load("stage_sources=[mine.py]")
