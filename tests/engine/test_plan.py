@@ -17,7 +17,13 @@ from manifests.schema import MANIFEST_SCHEMA
 
 def manifest_of(path, units, row_group_size=50):
     rows = [
-        {"unit_id": f"{n:032x}", "recording_id": "one", "uri": f"memory:{n}", "start": float(n), "duration": 1.0}
+        {
+            "unit_id": f"{n:032x}",
+            "recording_id": "one",
+            "uri": f"memory:{n}",
+            "start": float(n),
+            "duration": 1.0,
+        }
         for n in range(units)
     ]
     pq.write_table(pa.Table.from_pylist(rows, MANIFEST_SCHEMA), path, row_group_size=row_group_size)
