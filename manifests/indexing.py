@@ -21,7 +21,7 @@ from manifests.never_train import NeverTrain, read_never_train
 from manifests.probing import FACTS_SCHEMA, Fingerprints, as_record_batch, facts_of_error, probe_files
 from manifests.progress import Progress
 from manifests.tables import ROW_GROUP_ROWS, writing
-from manifests.units import UnitRules, group_by_content, units_of
+from manifests.units import UnitRules, group_by_content, portions, units_of
 
 
 @dataclass(frozen=True)
@@ -112,9 +112,9 @@ def index(sources: Sequence[str], out: str, options: IndexOptions | None = None)
     with tempfile.TemporaryDirectory() as folder, writing(out, rules.schema()) as manifest:
         facts = Path(folder) / "facts.parquet"
         _write_facts(facts, listing, Fingerprints(options.fingerprint, never_train.lengths), options.workers)
-        for table in _row_groups(
-            _tally(group_by_content(facts, metadata, Path(folder)), rules, summary, seen)
-        ):
+        batches = group_by_content(facts, metadata, Path(folder))
+        pieces = (piece for batch in batches for piece in portions(batch, options.window_seconds))
+        for table in _row_groups(_tally(pieces, rules, summary, seen)):
             manifest.write_table(table)
     summary.metadata_unmatched = int((~seen).sum())
     summary.seconds = time.monotonic() - started
@@ -123,23 +123,21 @@ def index(sources: Sequence[str], out: str, options: IndexOptions | None = None)
 
 def _write_facts(path: Path, listing: Listing, fingerprints: Fingerprints, workers: int | None) -> None:
     """Probe all files; their facts go to disk as they come."""
-    uris = list(listing.uris)
-    with (
-        pq.ParquetWriter(path, FACTS_SCHEMA) as writer,
-        Progress("index", total=len(uris), unit="files") as progress,
-    ):
-        refused = [facts_of_error(uri, error) for uri, error in listing.unreadable.items()]
+    refused = [facts_of_error(uri, error) for uri, error in listing.unreadable.items()]
+    with pq.ParquetWriter(path, FACTS_SCHEMA) as writer:
+        for table in _row_groups(_probed(list(listing.uris), fingerprints, workers)):
+            writer.write_table(table)
         writer.write_batch(as_record_batch(refused))
-        done = 0
-        pending: list[pa.RecordBatch] = []
+
+
+def _probed(uris: list[str], fingerprints: Fingerprints, workers: int | None) -> Iterator[pa.Table]:
+    """Facts of files, while the progress bar moves."""
+    done = 0
+    with Progress("index", total=len(uris), unit="files") as progress:
         for batch in probe_files(uris, fingerprints, workers):
-            pending.append(batch)
             done += batch.num_rows
             progress.update(done)
-            if sum(each.num_rows for each in pending) >= ROW_GROUP_ROWS:
-                writer.write_table(pa.Table.from_batches(pending))
-                pending = []
-        writer.write_table(pa.Table.from_batches(pending, FACTS_SCHEMA))
+            yield pa.Table.from_batches([batch])
 
 
 def _tally(

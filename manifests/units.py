@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -17,6 +19,8 @@ from manifests.schema import MANIFEST_FIELDS, versioned
 from manifests.windows import windows
 
 RECORDINGS_A_BATCH = 8192
+UNITS_A_PORTION = 65_536
+"""Rows of a manifest that are held in memory: 8,192 recordings may have a handful of windows or millions."""
 
 MANIFEST_TYPES = {field.name: field.type for field in MANIFEST_FIELDS}
 
@@ -89,6 +93,15 @@ def group_by_content(facts: Path, metadata: Metadata | None, folder: Path) -> It
         )
     with pq.ParquetFile(target) as file:
         yield from file.iter_batches(RECORDINGS_A_BATCH)
+
+
+def portions(recordings: pa.RecordBatch, window_seconds: float) -> Iterator[pa.RecordBatch]:
+    """Recordings in pieces of about `UNITS_A_PORTION` units; one that has more is a piece of its own."""
+    seconds = recordings["recording_duration"].to_numpy(zero_copy_only=False)
+    units = np.cumsum(np.nan_to_num(seconds) // window_seconds + 1)
+    edges = np.flatnonzero(np.diff(units // UNITS_A_PORTION)) + 1
+    for start, stop in pairwise([0, *edges.tolist(), recordings.num_rows]):
+        yield recordings.slice(start, stop - start)
 
 
 def units_of(recordings: pa.RecordBatch, rules: UnitRules) -> pa.Table:

@@ -124,6 +124,18 @@ def test_windows_are_as_long_as_asked(indexed: Callable[..., Indexed], folder: P
             indexed(folder, **wrong)
 
 
+def test_a_few_long_recordings_are_as_good_as_many_short_ones(
+    indexed: Callable[..., Indexed], tmp_path: Path
+) -> None:
+    """More windows than are held in memory at a time, in recordings that end in the middle of it."""
+    for number in range(3):
+        write_sound(tmp_path / f"{number}.wav", sound(40, 1000, seed=number), 1000)
+    write_sound(tmp_path / "short.wav", sound(0.001, 1000), 1000)
+    rows, summary = indexed(tmp_path, window_seconds=0.001, minimum_seconds=0.001)
+    assert [row["start"] for row in rows] == [*(number / 1000 for number in range(40_000))] * 3 + [0.0]
+    assert summary.windows == len({row["unit_id"] for row in rows}) == 120_001
+
+
 def test_metadata_follows_its_recordings(
     indexed: Callable[..., Indexed], folder: Path, tmp_path: Path
 ) -> None:
