@@ -70,7 +70,7 @@ def _stages(found: RunStatus) -> Table:
     spent = sum(stage.seconds for stage in found.stages)
     table = Table(box=None, header_style="dim", pad_edge=False)
     table.add_column("stage")
-    for heading in ("rows", "rows/s", "rejected", "failed", "time", "in models"):
+    for heading in ("rows", "rows/s", "stopped", "failed", "time", "in models"):
         table.add_column(heading, justify="right")
     for stage in found.stages:
         table.add_row(

@@ -10,6 +10,9 @@ from dataengine.report.criteria_checks import applies_in_sql
 from dataengine.report.run_directory import CANDIDATE, RunDirectory, quoted
 from stages.criteria import Criterion
 
+DRAW = "{'draw': md5_number(sample_id || ?), 'sample_id': sample_id}"
+"""SQL for a sample's place in a seeded draw; the parameter is the salt."""
+
 
 @dataclass(frozen=True)
 class ExampleGroup:
@@ -55,13 +58,13 @@ def _spread_over_labels(run: RunDirectory, seed: int, limit: int) -> list[str]:
     """Kept samples: one of each label, labels in random order, before a second of any."""
     found = run.query(
         f"""
-        SELECT sample_id FROM (
-            SELECT sample_id, draw, row_number() OVER (PARTITION BY text ORDER BY draw) AS turn FROM (
-                SELECT sample_id, text, md5(sample_id || ?) AS draw
-                FROM samples WHERE {CANDIDATE} AND kept AND shard IS NOT NULL))
-        ORDER BY turn, draw LIMIT {limit:d}
+        SELECT pick.sample_id FROM (
+            SELECT unnest(picked) AS pick, generate_subscripts(picked, 1) AS turn FROM (
+                SELECT min({DRAW}, {limit:d}) AS picked
+                FROM samples WHERE {CANDIDATE} AND kept AND shard IS NOT NULL GROUP BY text))
+        ORDER BY turn, pick LIMIT {limit:d}
         """,  # noqa: S608
-        [f" {seed}"],
+        [_salt(seed)],
     )
     return [sample_id for (sample_id,) in found]
 
@@ -70,14 +73,17 @@ def _spread_over_criteria(run: RunDirectory, seed: int, limit: int) -> list[str]
     """Rejected samples: one that failed each criterion before a second of any, labels apart where possible."""
     found = run.query(
         f"""
-        SELECT sample_id FROM (
-            SELECT *, row_number() OVER (PARTITION BY criterion ORDER BY label_turn, draw) AS turn FROM (
-                SELECT *, row_number() OVER (PARTITION BY criterion, text ORDER BY draw) AS label_turn FROM (
-                    SELECT sample_id, text, unnest(failed_criteria) AS criterion, md5(sample_id || ?) AS draw
-                    FROM samples WHERE {CANDIDATE} AND NOT kept AND shard IS NOT NULL)))
-        GROUP BY sample_id ORDER BY min(turn), min(draw) LIMIT {limit:d}
+        WITH failures AS (
+            SELECT sample_id, text, unnest(failed_criteria) AS criterion
+            FROM samples WHERE {CANDIDATE} AND NOT kept AND shard IS NOT NULL),
+        by_label AS (
+            SELECT criterion, unnest(picked) AS pick, generate_subscripts(picked, 1) AS turn FROM (
+                SELECT criterion, min({DRAW}, {limit:d}) AS picked FROM failures GROUP BY criterion, text)),
+        by_criterion AS (
+            SELECT pick, row_number() OVER (PARTITION BY criterion ORDER BY turn, pick) AS turn FROM by_label)
+        SELECT pick.sample_id FROM by_criterion GROUP BY pick ORDER BY min(turn), pick LIMIT {limit:d}
         """,  # noqa: S608
-        [f" {seed}"],
+        [_salt(seed)],
     )
     return [sample_id for (sample_id,) in found]
 
@@ -89,29 +95,38 @@ def _closest(run: RunDirectory, condition: str, limit: int) -> list[str]:
         return []
     found = run.query(
         f"""
-        SELECT sample_id FROM (
-            SELECT sample_id, distance, row_number() OVER (PARTITION BY text ORDER BY distance, sample_id) AS turn
-            FROM (SELECT sample_id, text, kept, least({", ".join(margins)}) AS margin, abs(margin) AS distance
-                  FROM samples WHERE {CANDIDATE} AND shard IS NOT NULL AND {condition})
-            WHERE (margin > 0) = kept)
-        ORDER BY turn, distance, sample_id LIMIT {limit:d}
+        SELECT pick.sample_id FROM (
+            SELECT unnest(picked) AS pick, generate_subscripts(picked, 1) AS turn FROM (
+                SELECT min({{'distance': abs(margin), 'sample_id': sample_id}}, {limit:d}) AS picked
+                FROM (SELECT sample_id, text, kept, least({", ".join(margins)}) AS margin
+                      FROM samples WHERE {CANDIDATE} AND shard IS NOT NULL AND {condition})
+                WHERE (margin > 0) = kept GROUP BY text))
+        ORDER BY turn, pick LIMIT {limit:d}
         """  # noqa: S608
     )
     return [sample_id for (sample_id,) in found]
 
 
+def _salt(seed: int) -> str:
+    return f" {seed}"
+
+
 def _margins(run: RunDirectory) -> list[str]:
     """SQL for how far each criterion's score lies on the passing side, in standard deviations of the score."""
-    return [margin for criterion in run.criteria if (margin := _margin(run, criterion)) is not None]
+    if not run.criteria:
+        return []
+    scores = [quoted(criterion.score) for criterion in run.criteria]
+    spreads = ", ".join(f"stddev_samp({score}) FILTER (isfinite({score}))" for score in scores)
+    (deviations,) = run.query(f"SELECT {spreads} FROM samples WHERE {CANDIDATE}")  # noqa: S608
+    return [
+        _margin(criterion, deviation)
+        for criterion, deviation in zip(run.criteria, deviations, strict=True)
+        if deviation
+    ]
 
 
-def _margin(run: RunDirectory, criterion: Criterion) -> str | None:
+def _margin(criterion: Criterion, deviation: float) -> str:
     score = quoted(criterion.score)
-    ((deviation,),) = run.query(
-        f"SELECT stddev_samp({score}) FILTER (isfinite({score})) FROM samples WHERE {CANDIDATE}"  # noqa: S608
-    )
-    if not deviation:
-        return None
     sign = 1.0 if criterion.comparison == "above" else -1.0
     return (
         f"CASE WHEN {applies_in_sql(criterion)} AND isfinite({score}) "

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -125,9 +126,16 @@ class RunDirectory:
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
     @cached_property
+    def _spill(self) -> TemporaryDirectory[str]:
+        """Where queries spill to; gone with this object."""
+        return TemporaryDirectory(prefix="dataengine-")
+
+    @cached_property
     def _connection(self) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect()
         connection.execute(f"SET memory_limit = '{QUERY_MEMORY}'")
+        connection.execute("SET enable_progress_bar = false")
+        connection.execute(f"SET temp_directory = '{self._spill.name.replace(chr(39), chr(39) * 2)}'")
         if not self.storage.is_local:
             connection.register_filesystem(self.storage.filesystem)
         connection.read_parquet(
