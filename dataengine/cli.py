@@ -23,7 +23,7 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except UserError as error:
-            typer.echo(f"dataengine: {error}", err=True)
+            typer.echo(f"dataengine: {' '.join(str(error).splitlines())}", err=True)
             raise typer.Exit(2) from error
         except KeyboardInterrupt as error:
             typer.echo("dataengine: interrupted; the same command goes on from here", err=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,18 +22,21 @@ ROW_GROUP_ROWS = 65_536
 def open_table(uri: str) -> Iterator[pq.ParquetFile]:
     """A table of the data contract, for reading in pieces.
 
-    Raises UserError if there is none, or if it was written under a newer version of the contract.
+    Raises UserError if it cannot be opened, or if it was written under a newer version of the contract.
     """
     import fsspec
 
-    try:
-        with fsspec.open(uri, "rb") as file, pq.ParquetFile(file) as table:
-            check_version(table.schema_arrow, uri)
-            yield table
-    except FileNotFoundError as error:
-        raise UserError("there is no such table", where=uri) from error
-    except pa.ArrowInvalid as error:
-        raise UserError(f"this is no Parquet table: {error}", where=uri) from error
+    with ExitStack() as opened:
+        try:
+            table = opened.enter_context(pq.ParquetFile(opened.enter_context(fsspec.open(uri, "rb"))))
+        except FileNotFoundError as error:
+            raise UserError("there is no such table", where=uri) from error
+        except pa.ArrowInvalid as error:
+            raise UserError(f"this is no Parquet table: {error}", where=uri) from error
+        except (OSError, ImportError, ValueError) as error:
+            raise UserError(f"this table cannot be opened: {error}", where=uri) from error
+        check_version(table.schema_arrow, uri)
+        yield table
 
 
 def read_table(uri: str, columns: Sequence[str] | None = None) -> pa.Table:

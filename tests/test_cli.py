@@ -144,11 +144,13 @@ def test_every_command_explains_itself(command: str, dataengine: CommandLine) ->
             ["index", "none", "-o", "m.parquet"],
             ["models", "none"],
         ),
+        *(["status", "none://here"], ["run", "pieces/base.yaml", "--run-dir", "none.file"]),
     ],
 )
 def test_what_is_not_there_is_the_users_mistake(
     arguments: list[str], folder: Path, dataengine: CommandLine
 ) -> None:
+    (folder / "none.file").touch()
     answer = dataengine(*arguments)
     assert answer.code == 2
     assert answer.err.startswith("dataengine: ")

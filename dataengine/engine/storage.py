@@ -17,6 +17,8 @@ from typing import Any
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from dataengine.errors import UserError
+
 TEMPORARY_SUFFIX = ".incomplete"
 
 
@@ -28,9 +30,20 @@ class Storage:
 
     @classmethod
     def at(cls, place: str | Path) -> Storage:
-        """The directory at a path or URL; local paths are made absolute, so that workers agree on them."""
+        """The directory at a path or URL; local paths are made absolute, so that workers agree on them.
+
+        Raises:
+            UserError: nothing can be stored there: no directory, or a protocol that fsspec does not know.
+        """
         text = str(place)
-        return cls(text.rstrip("/") if "://" in text else str(Path(text).resolve()))
+        storage = cls(text.rstrip("/") if "://" in text else str(Path(text).resolve()))
+        try:
+            storage.filesystem  # noqa: B018 - found here, where the user's word is at hand
+        except (ImportError, ValueError) as error:
+            raise UserError(f"this place cannot be opened: {error}", where=text) from error
+        if storage.is_local and Path(storage.path("")).is_file():
+            raise UserError("this is a file; a directory is wanted", where=text)
+        return storage
 
     @cached_property
     def filesystem(self) -> Any:
