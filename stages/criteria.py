@@ -96,8 +96,8 @@ class Decision:
 
     def failed_names(self) -> pa.ListArray:
         """For each row the names of all criteria it fails, in the order of the filter file."""
-        rows, criteria = np.nonzero(self.failed.T)
-        offsets = np.searchsorted(rows, np.arange(self.failed.shape[1] + 1)).astype(np.int32)
+        _, criteria = np.nonzero(np.ascontiguousarray(self.failed.T))
+        offsets = np.concatenate([[0], np.cumsum(self.failed.sum(axis=0))]).astype(np.int32)
         return pa.ListArray.from_arrays(offsets, pa.array(self.names, pa.string()).take(pa.array(criteria)))
 
 
