@@ -23,7 +23,7 @@ def show(prefix: str, run_dir: str, play_to: Path | None, as_json: bool) -> None
     if play_to is not None and len(samples) > 1:
         raise UserError(f"{prefix!r} is a unit with {len(samples)} samples; --play-to takes one of them")
     if as_json:
-        print(json.dumps([sample.row for sample in samples], indent=2, default=str))
+        print(json.dumps([sample.as_plain() for sample in samples], indent=2))
     else:
         console = Console()
         console.print(_candidates(samples) if len(samples) > 1 else _sample(samples[0]))

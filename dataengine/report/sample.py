@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,10 @@ class Sample:
         """Role → adapter, version, digest and licence of the models that touched it."""
         models: dict[str, dict[str, Any]] = json.loads(self.row["models"])
         return models
+
+    def as_plain(self) -> dict[str, Any]:
+        """All of it as plain data: the row, with models and checks spelled out."""
+        return {**self.row, "models": self.models, "checks": [asdict(check) for check in self.checks]}
 
     def stems(self) -> list[StoredStem]:
         """Its audio as stored; none if it was not kept. Raises UserError if the tar is missing or damaged."""
