@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow.parquet as pq
 from rich.console import Console
 
-from dataengine.engine.cluster import cluster, native_messages_to
-from dataengine.engine.execute import EngineError, Pool, execute, plan_pools
+from dataengine.engine.cluster import ClusterSize, cluster, messages_to
+from dataengine.engine.execute import EngineError, execute, plan_pools
 from dataengine.engine.finish import Finished, finish
 from dataengine.engine.grouping import group_stages
 from dataengine.engine.job import Job
@@ -60,7 +60,6 @@ def run(
     *,
     limit: int | None = None,
     address: str | None = None,
-    console: Console | None = None,
 ) -> RunSummary:
     """Run a pipeline, or go on with it where it was stopped.
 
@@ -69,37 +68,26 @@ def run(
         run_dir: the directory that holds everything the run knows; made if it does not exist.
         limit: label about this many units now: whole slices, from the front of the manifest.
         address: a Ray cluster; default: the one `RAY_ADDRESS` names, else this machine.
-        console: where progress is drawn; default: standard error.
 
     Raises:
         UserError: the directory holds another run, or another driver works on it.
         EngineError: the engine could not go on.
     """
     storage = Storage.at(run_dir)
-    with Lease(storage) as holder:
+    with Lease(storage) as holder, messages_to(_messages_file(storage)) as terminal:
         plan = _plan(pipeline, storage)
         job = _job(pipeline, storage)
-        todo = _todo(plan, storage, limit)
+        slices = plan.slices if limit is None else min(plan.slices, -(-limit // plan.slice_units))
         progress = RunProgress(
             [stage.name() for stage in job.stages],
-            plan.units
-            if limit is None
-            else min(plan.units, -(-limit // plan.slice_units) * plan.slice_units),
+            min(plan.units, slices * plan.slice_units),
             _counts_so_far(storage),
-            console or Console(stderr=True),
+            Console(file=terminal),
         )
         with progress.shown():
-            if len(todo):
-                send_file_stages_by_value()
-                with (
-                    native_messages_to(_native_log(storage)),
-                    cluster(address) as size,
-                    _driver_log(storage, holder, progress) as log,
-                ):
-                    groups = group_stages(job.stages, pipeline.engine.groups)
-                    pools = plan_pools(groups, size, pipeline.engine.workers)
-                    log["workers"] = sum(pool.workers for pool in pools)
-                    _label(job, pools, todo, progress, pipeline.engine.max_failed)
+            if len(todo := _without_part(slices, storage)):
+                with cluster(address) as size, _driver_log(storage, holder, progress) as log:
+                    _label(pipeline, job, size, todo, progress, log)
             finished = finish(job, pipeline.pack, progress.writing)
         summary = _summary(storage, finished)
         storage.replace(SUMMARY_FILE, summary.to_json().encode())
@@ -154,15 +142,25 @@ def _job(pipeline: Pipeline, storage: Storage) -> Job:
     )
 
 
-def _todo(plan: Plan, storage: Storage, limit: int | None) -> np.ndarray[Any, Any]:
-    wanted = plan.slices if limit is None else min(plan.slices, -(-limit // plan.slice_units))
+def _without_part(slices: int, storage: Storage) -> np.ndarray[Any, Any]:
+    """Of the first `slices` slices, those that are still to be done."""
     done = np.fromiter((part.slice for part in committed_parts(storage)), dtype=np.int64)
-    return np.setdiff1d(np.arange(wanted), done)
+    return np.setdiff1d(np.arange(slices), done)
 
 
 def _label(
-    job: Job, pools: list[Pool], todo: np.ndarray[Any, Any], progress: RunProgress, max_failed: float | None
+    pipeline: Pipeline,
+    job: Job,
+    size: ClusterSize,
+    todo: np.ndarray[Any, Any],
+    progress: RunProgress,
+    log: dict[str, Any],
 ) -> None:
+    """Have the workers do these slices."""
+    send_file_stages_by_value()
+    pools = plan_pools(group_stages(job.stages, pipeline.engine.groups), size, pipeline.engine.workers)
+    log["workers"] = sum(pool.workers for pool in pools)
+    max_failed = pipeline.engine.max_failed
     for report in execute(job, pools, todo):
         progress.add(report)
         counts = progress.done_before + progress.counts
@@ -185,7 +183,7 @@ def _counts_so_far(storage: Storage) -> Counts:
     return counts
 
 
-def _native_log(storage: Storage) -> Path:
+def _messages_file(storage: Storage) -> Path:
     return Path(storage.path("log/ray.txt")) if storage.is_local else Path(os.devnull)
 
 

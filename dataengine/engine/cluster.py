@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
+from urllib.parse import urlsplit
 
 from dataengine.errors import UserError
 
 OBJECT_STORE_BYTES = 512 * 1024 * 1024
 """Enough for what passes between groups on one machine; Ray spills to disk beyond it."""
+
+SECONDS_TO_CONNECT = 10.0
 
 
 @dataclass(frozen=True)
@@ -47,24 +52,30 @@ def cluster(address: str | None) -> Iterator[ClusterSize]:
 
 
 @contextmanager
-def native_messages_to(path: Path) -> Iterator[None]:
-    """Send to a file what C++ code prints to the terminal; Python's own standard error stays.
+def messages_to(path: Path) -> Iterator[TextIO]:
+    """Send to a file what libraries print; yields the terminal's standard error, for our own progress.
 
-    Ray's core prints past every logger, into the middle of a progress bar.
+    Ray prints past every logger, on both streams, into the middle of a progress bar and of `--json`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    sys.stderr.flush()
-    python_stderr, terminal = sys.stderr, os.dup(2)
+    _flush_streams()
+    output, errors = os.dup(1), os.dup(2)
     with path.open("ab") as file:
+        os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    if python_stderr is sys.__stderr__:
-        sys.stderr = os.fdopen(terminal, "w", buffering=1, closefd=False)
     try:
-        yield
+        with os.fdopen(errors, "w", buffering=1, closefd=False) as terminal:
+            yield terminal
     finally:
-        sys.stderr = python_stderr
-        os.dup2(terminal, 2)
-        os.close(terminal)
+        _flush_streams()
+        for descriptor, saved in ((1, output), (2, errors)):
+            os.dup2(saved, descriptor)
+            os.close(saved)
+
+
+def _flush_streams() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
 
 
 def _start(address: str | None) -> None:
@@ -74,6 +85,7 @@ def _start(address: str | None) -> None:
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     environment = {"env_vars": threads}
     if address:
+        _check_reachable(address)
         try:
             ray.init(
                 address=address, runtime_env=environment, log_to_driver=False, logging_level=logging.ERROR
@@ -90,3 +102,16 @@ def _start(address: str | None) -> None:
         log_to_driver=False,
         logging_level=logging.ERROR,
     )
+
+
+def _check_reachable(address: str) -> None:
+    """Refuse an address where nobody listens: Ray would try for minutes."""
+    place = urlsplit(address if "://" in address else f"//{address}")
+    if place.port is None:  # "auto" and "local" are Ray's to resolve
+        return
+    try:
+        socket.create_connection((place.hostname or "", place.port), SECONDS_TO_CONNECT).close()
+    except OSError as error:
+        raise UserError(
+            f"no Ray cluster answers at {address} ({error}); start one with `ray start --head`, or leave --address out"
+        ) from None

@@ -1,0 +1,54 @@
+"""Joining a cluster, and keeping the terminal to ourselves."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from dataengine.engine.cluster import cluster
+from dataengine.errors import UserError
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1"])
+def test_an_address_where_nobody_listens_is_refused_at_once(address, monkeypatch):
+    import ray
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    with pytest.raises(UserError, match="no Ray cluster answers at"), cluster(address):
+        pass
+
+
+PRINTING = """
+import os, sys
+from pathlib import Path
+from dataengine.engine.cluster import messages_to
+
+print("before")
+with messages_to(Path(sys.argv[1])) as terminal:
+    print("a library's words")
+    print("a library's worries", file=sys.stderr)
+    os.write(2, b"native words\\n")
+    print("our progress", file=terminal)
+print("after")
+"""
+
+
+def test_what_libraries_print_goes_to_the_file_and_our_progress_to_the_terminal(tmp_path):
+    messages = tmp_path / "log" / "ray.txt"
+    done = subprocess.run(
+        [sys.executable, "-c", PRINTING, str(messages)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ,
+    )
+    assert done.stdout == "before\nafter\n"
+    assert done.stderr == "our progress\n"
+    assert sorted(messages.read_text().splitlines()) == [
+        "a library's words",
+        "a library's worries",
+        "native words",
+    ]
