@@ -100,7 +100,7 @@ class RunProgress:
         """One line a stage."""
         table = Table(box=None, header_style="dim", pad_edge=False)
         table.add_column("stage")
-        for heading in ("rows", "rows/s", "rejected", "failed", "time"):
+        for heading in ("rows", "rows/s", "stopped", "failed", "time"):
             table.add_column(heading, justify="right")
         spent = sum(total.seconds for total in self.totals.values()) or 1.0
         for name, total in self.totals.items():

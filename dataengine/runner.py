@@ -18,10 +18,11 @@ from rich.console import Console
 from dataengine.engine.cluster import ClusterSize, cluster, messages_to
 from dataengine.engine.execute import EngineError, execute, plan_pools
 from dataengine.engine.finish import Finished, finish
+from dataengine.engine.footers import read_footers
 from dataengine.engine.grouping import group_stages
 from dataengine.engine.job import Job
 from dataengine.engine.lease import Holder, Lease
-from dataengine.engine.parts import COUNTS_KEY, Counts, committed_parts
+from dataengine.engine.parts import Counts, committed_parts
 from dataengine.engine.plan import Plan, manifest_digest, plan_schema, write_plan
 from dataengine.engine.storage import Storage
 from dataengine.errors import UserError
@@ -176,11 +177,7 @@ def _allowed(max_failed: float, counts: Counts) -> float:
 
 
 def _counts_so_far(storage: Storage) -> Counts:
-    counts = Counts()
-    for part in committed_parts(storage):
-        with storage.open(part.name) as file:
-            counts += Counts(**json.loads(pq.read_metadata(file).metadata[COUNTS_KEY]))
-    return counts
+    return sum((footer.counts for footer in read_footers(storage)), Counts())
 
 
 def _messages_file(storage: Storage) -> Path:

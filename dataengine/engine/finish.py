@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import math
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import duckdb
@@ -18,11 +20,13 @@ import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 from pyarrow.fs import FSSpecHandler, PyFileSystem
 
+from dataengine.engine.footers import read_footers
 from dataengine.engine.job import Job
 from dataengine.engine.packing import assign_to_shards
-from dataengine.engine.parts import COUNTS_KEY, PARTS_FOLDER, WORK_KEY, Counts, Part, committed_parts
+from dataengine.engine.parts import PARTS_FOLDER, Counts, Part, committed_parts
 from dataengine.engine.settings import PackSettings
 from dataengine.engine.shards import SHARDS_FOLDER, SampleNotes, shard_name, write_shard
+from dataengine.engine.slice_work import StageWork, work_rows
 from dataengine.engine.storage import TEMPORARY_SUFFIX, Storage
 from manifests.identity import digest_of_ids, stable_hash
 
@@ -56,11 +60,11 @@ def finish(job: Job, pack: PackSettings, on_progress: Callable[[str, int, int], 
     parts = list(committed_parts(storage))
     _forget_other_results(storage, _finish_digest(parts, pack))
     _remove_debris(storage, parts)
-    counts = _gather_work(storage, parts)
-    connection = _connect(storage, parts)
-    assignment = assign_to_shards(_kept(connection, pack), pack)
-    shards = _write_shards(job, connection, assignment, on_progress)
-    _write_samples(job, connection, shards, on_progress)
+    counts = _gather_work(storage)
+    with _rows_of(storage, parts) as connection:
+        assignment = assign_to_shards(_kept(connection, pack), pack)
+        shards = _write_shards(job, connection, assignment, on_progress)
+        _write_samples(job, connection, on_progress)
     left_out = assignment["left_out"].value_counts()
     return Finished(
         counts=counts,
@@ -94,28 +98,29 @@ def _remove_debris(storage: Storage, parts: list[Part]) -> None:
             storage.remove(name)
 
 
-def _gather_work(storage: Storage, parts: list[Part]) -> Counts:
+def _gather_work(storage: Storage) -> Counts:
     """Write what was done and how long it took as one table; returns the figures of all parts together."""
-    counts, work = Counts(), []
-    for part in parts:
-        with storage.open(part.name) as file:
-            metadata = pq.read_metadata(file).metadata
-        counts += Counts(**json.loads(metadata[COUNTS_KEY]))
-        work.extend(json.loads(metadata[WORK_KEY]))
-    table = pa.Table.from_pylist(work) if work else pa.table({})
+    counts, work = Counts(), list[StageWork]()
+    for footer in read_footers(storage):
+        counts += footer.counts
+        work.extend(footer.work)
+    table = pa.Table.from_pylist(work_rows(work)) if work else pa.table({})
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
     storage.replace(WORK_FILE, sink.getvalue().to_pybytes())
     return counts
 
 
-def _connect(storage: Storage, parts: list[Part]) -> duckdb.DuckDBPyConnection:
+@contextmanager
+def _rows_of(storage: Storage, parts: list[Part]) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database with the rows of all parts as table `parts`."""
     filesystem = None if storage.is_local else PyFileSystem(FSSpecHandler(storage.filesystem))
     rows = pads.dataset([storage.path(part.name) for part in parts], filesystem=filesystem, format="parquet")
-    connection = duckdb.connect()
-    connection.register("parts", rows)
-    return connection
+    with tempfile.TemporaryDirectory() as spill, duckdb.connect() as connection:
+        connection.execute("SET enable_progress_bar = false")
+        connection.execute(f"SET temp_directory = '{spill}'")
+        connection.register("parts", rows)
+        yield connection
 
 
 def _kept(connection: duckdb.DuckDBPyConnection, pack: PackSettings) -> pd.DataFrame:
@@ -174,7 +179,7 @@ def _runs(reader: pa.RecordBatchReader, column: str) -> Iterator[tuple[int, pa.T
 
 
 def _write_samples(
-    job: Job, connection: duckdb.DuckDBPyConnection, shards: int, on_progress: Callable[[str, int, int], None]
+    job: Job, connection: duckdb.DuckDBPyConnection, on_progress: Callable[[str, int, int], None]
 ) -> None:
     """Write the samples table, sorted by sample id, cut at fixed id prefixes into files of even size."""
     (total,) = connection.execute("SELECT count(*) FROM parts").fetchall()[0]

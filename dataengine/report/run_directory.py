@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataengine.engine.finish import SAMPLES_FOLDER, WORK_FILE
+from dataengine.engine.footers import read_footers
 from dataengine.engine.parts import PARTS_FOLDER
 from dataengine.engine.plan import plan_schema
 from dataengine.engine.storage import Storage
 from dataengine.errors import UserError
-from dataengine.report.footers import read_footers
 from dataengine.runner import PIPELINE_FILE, RUN_FILE
 from dataengine.yaml_source import parse_located
 from stages.criteria import Criterion, FilterFile

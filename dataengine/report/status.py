@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from dataengine.engine.footers import Footer, read_footers
 from dataengine.engine.lease import Holder, holder_of
 from dataengine.engine.parts import Counts
-from dataengine.report.footers import Footer, read_footers
 from dataengine.report.run_directory import RunDirectory
 from dataengine.report.speed import StageSpeed
 from dataengine.runner import SUMMARY_FILE

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from dataengine.engine.footers import Footer
 from dataengine.engine.parts import Counts
 from dataengine.engine.slice_work import StageWork
 from dataengine.errors import UserError
-from dataengine.report.footers import Footer
 from dataengine.report.status import status_of, units_per_second
 
 
