@@ -7,12 +7,15 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any
 
 from dataengine.errors import UserError
 from manifests.media.errors import CorruptMediaError, EmptyFileError, MediaError, UnknownFormatError
 
+SMALL_BYTES = 2**20
+"""Local files up to this size are read at once: decoders seek back and forth."""
 WHOLE_FETCH_BYTES = 16 * 2**20
 """Remote objects up to this size come in one request; larger ones are read by ranges."""
 RANGE_BYTES = 2**20
@@ -26,7 +29,7 @@ class Source:
     `failure` instead, and the decoder sees the end of the file.
     """
 
-    def __init__(self, uri: str, file: BinaryIO, size: int, etag: str | None = None) -> None:
+    def __init__(self, uri: str, file: io.BufferedIOBase, size: int, etag: str | None = None) -> None:
         self.uri = uri
         self.size = size
         self.etag = etag
@@ -46,10 +49,12 @@ class Source:
 
     def readinto(self, buffer: Any) -> int:
         """Fill a buffer; returns the number of bytes read."""
-        view = memoryview(buffer).cast("B")
-        data = self.read(len(view))
-        view[: len(data)] = data
-        return len(data)
+        if self.failure is None:
+            try:
+                return self._file.readinto(buffer)
+            except Exception as error:
+                self.failure = error
+        return 0
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Move to a position and return it; -1 after a failure."""
@@ -125,7 +130,10 @@ def _open_local(uri: str) -> Source:
     status = os.stat(path)
     if not stat.S_ISREG(status.st_mode):  # reading a pipe or a device might never end
         raise UnknownFormatError("not a regular file")
-    return Source(uri, open(path, "rb"), status.st_size)
+    if status.st_size > SMALL_BYTES:
+        return Source(uri, open(path, "rb"), status.st_size)
+    data = Path(path).read_bytes()
+    return Source(uri, io.BytesIO(data), len(data))
 
 
 def _open_remote(uri: str) -> Source:

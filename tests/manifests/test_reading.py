@@ -256,10 +256,13 @@ def test_failing_storage_is_no_bad_media(
     uri = f"memory://bucket/b.{name}"
     with fsspec.open(uri, "wb") as file:
         file.write(recordings[name].read_bytes() + bytes(WHOLE_FETCH_BYTES))
+
+    def lost(*_: object) -> bytes:
+        raise RuntimeError("connection reset")
+
     with open_recording(uri) as recording:
-        monkeypatch.setattr(
-            MemoryFile, "read", lambda *_: (_ for _ in ()).throw(RuntimeError("connection reset"))
-        )
+        monkeypatch.setattr(MemoryFile, "read", lost)
+        monkeypatch.setattr(MemoryFile, "readinto", lost, raising=False)
         with pytest.raises(OSError, match="connection reset"):
             recording.read(15.0, 2.0, 16000)
 
