@@ -21,7 +21,14 @@ from dataengine.models.profile import Profile, ProfileModels
 from dataengine.pipeline_changes import changes
 from dataengine.pipeline_file import read_pipeline_file
 from dataengine.stage_catalogue import StageCatalogue
-from dataengine.stage_columns import check_adds, check_manifest, check_reads, columns_at_start, sample_schema
+from dataengine.stage_columns import (
+    check_adds,
+    check_fingerprints,
+    check_manifest,
+    check_reads,
+    columns_at_start,
+    sample_schema,
+)
 from dataengine.validation import validated
 from dataengine.yaml_source import Located, dump_yaml
 from manifests.identity import stable_hash
@@ -181,6 +188,9 @@ class Pipeline:
             check_adds(stage, known, written_by, where)
             known.update(stage.columns_added())
             written_by.update(dict.fromkeys(stage.columns_added(), stage.name()))
+        check_fingerprints(
+            self.pack.near_duplicate_column, known, written.where("pack", "near_duplicate_column")
+        )
 
 
 def _build(catalogue: StageCatalogue, name: str, written: Located) -> Stage:

@@ -54,6 +54,18 @@ def check_reads(
         raise UserError(f"{what}, which no stage writes{suggestion(column, known)}", where=where)
 
 
+def check_fingerprints(column: str | None, known: Mapping[str, pa.DataType], where: str) -> None:
+    """Refuse packing by fingerprints that nothing writes, or that are not 64-bit numbers."""
+    if column is None:
+        return
+    if column not in known:
+        raise UserError(
+            f"packing reads {column!r}, which no stage writes{suggestion(column, known)}", where=where
+        )
+    if known[column] != pa.uint64():
+        raise UserError(f"packing reads {column!r} as uint64, and it is {known[column]}", where=where)
+
+
 def check_adds(
     stage: Stage, known: Mapping[str, pa.DataType], written_by: Mapping[str, str], where: str
 ) -> None:

@@ -9,8 +9,10 @@ BUILT_IN = {
     "silence_ratio": "stages.silence_ratio:SilenceRatio",
     "speech_presence": "stages.speech_presence:SpeechPresence",
     "levels": "stages.levels:Levels",
+    "stem_overlap": "stages.stem_overlap:StemOverlap",
     "remix_error": "stages.remix_error:RemixError",
     "filter": "stages.filter:Filter",
     "spans": "stages.spans:Spans",
+    "fingerprint": "stages.fingerprint:Fingerprint",
 }
 """Name in a pipeline file → module and class."""

@@ -1,0 +1,85 @@
+import io
+from itertools import combinations
+
+import av
+import numpy as np
+import pytest
+import soundfile
+import soxr
+from binding import bound
+from conftest import RATE, Scenes
+
+from dataengine.engine.batch import Batch
+from stages.fingerprint import Fingerprint
+
+KBIT_S = 96
+SHIFT = RATE // 20
+
+
+@pytest.fixture(scope="module")
+def stems(scenes: Scenes) -> list[np.ndarray]:
+    return [stem for scene in scenes("calibrate") for stem in scene.stems]
+
+
+def prints(waveforms: list[np.ndarray]) -> list[int]:
+    return bound(Fingerprint()).process(Batch({"target": waveforms}))["target_fingerprint"].tolist()
+
+
+def differing_bits(waveforms: list[np.ndarray], others: list[np.ndarray]) -> np.ndarray:
+    pairs = zip(prints(waveforms), prints(others), strict=True)
+    return np.array([(one ^ other).bit_count() for one, other in pairs])
+
+
+def as_mp3(waveform: np.ndarray) -> np.ndarray:
+    """Through an encoder at 96 kbit/s and 44.1 kHz."""
+    coded = io.BytesIO()
+    with av.open(coded, "w", format="mp3") as container:
+        stream = container.add_stream("libmp3lame", rate=44_100, layout="mono", bit_rate=KBIT_S * 1000)
+        frame = av.AudioFrame.from_ndarray(soxr.resample(waveform, RATE, 44_100)[None], "fltp", "mono")
+        frame.sample_rate = 44_100
+        resampler = av.AudioResampler("fltp", "mono", 44_100, stream.codec_context.frame_size or 1152)
+        for piece in [*resampler.resample(frame), *resampler.resample(None)]:
+            container.mux(stream.encode(piece))
+        container.mux(stream.encode(None))
+    coded.seek(0)
+    decoded, rate = soundfile.read(coded, dtype="float32")
+    return soxr.resample(decoded, rate, RATE)
+
+
+def as_ogg(waveform: np.ndarray) -> np.ndarray:
+    coded = io.BytesIO()
+    soundfile.write(coded, waveform, RATE, format="OGG", subtype="VORBIS")
+    coded.seek(0)
+    return soundfile.read(coded, dtype="float32")[0]
+
+
+def shifted(waveform: np.ndarray) -> np.ndarray:
+    return np.concatenate([np.zeros(SHIFT, np.float32), waveform[:-SHIFT]])
+
+
+def test_the_level_does_not_count(stems: list[np.ndarray]) -> None:
+    assert differing_bits(stems, [stem / 2 for stem in stems]).max() == 0
+
+
+@pytest.mark.parametrize("copy", [as_mp3, as_ogg, shifted])
+def test_copies_differ_in_three_bits_at_most(stems: list[np.ndarray], copy: object) -> None:
+    bits = differing_bits(stems, [copy(stem) for stem in stems])  # type: ignore[operator]
+    assert (bits <= 3).mean() >= 0.95
+
+
+def test_different_clips_differ_in_many_bits(scenes: Scenes) -> None:
+    """No two scenes' sources here are the same clip, and neither are those of one scene."""
+    clips, stems = [], []
+    for scene in scenes("calibrate"):
+        for source, stem in zip(scene.sources, scene.stems, strict=False):  # of real mixtures none
+            if not set(source["clips"]) & set(clips):
+                clips += source["clips"]
+                stems.append(stem)
+    distances = [(one ^ other).bit_count() for one, other in combinations(prints(stems), 2)]
+    assert len(distances) > 500
+    assert np.median(distances) > 12
+    assert np.mean(np.array(distances) <= 3) < 0.01
+
+
+def test_silence_has_a_print() -> None:
+    assert prints([np.zeros(RATE, np.float32), np.zeros(0, np.float32)]) == [0, 0]
