@@ -1,0 +1,1 @@
+"""How good labels and separators are: metrics, truth, thresholds chosen by it."""

@@ -1,0 +1,43 @@
+"""Which prompts name which labels of the catalogue, beyond doubt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import resources
+
+from pydantic import RootModel
+
+import manifests.catalogue
+from dataengine.errors import UserError
+from dataengine.validation import validated
+from dataengine.yaml_source import load_located
+from manifests.identity import normalise_prompt
+
+TABLE = "phrases_of_labels.yaml"
+
+
+class _Table(RootModel[dict[str, tuple[str, ...]]]):
+    """Label → phrases."""
+
+
+@dataclass(frozen=True)
+class PhraseMeanings:
+    """The phrases that name each label."""
+
+    phrases: dict[str, frozenset[str]]
+
+    @classmethod
+    def load(cls) -> PhraseMeanings:
+        """The table in `manifests/catalogue/`."""
+        path = str(resources.files(manifests.catalogue) / TABLE)
+        table = validated(_Table, load_located(path), "the table of phrases").root
+        return cls({label: frozenset(map(normalise_prompt, phrases)) for label, phrases in table.items()})
+
+    def names(self, prompt: str, label: str) -> bool:
+        """Whether a prompt names what the label stands for; what could be argued about it does not.
+
+        Raises UserError for a label that the table does not have.
+        """
+        if label not in self.phrases:
+            raise UserError(f"no phrases are given for the label {label!r}; add it to {TABLE}")
+        return normalise_prompt(prompt) in self.phrases[label]

@@ -1,0 +1,256 @@
+"""Judging the candidates of a run on scenes whose sources are known.
+
+A candidate is *right* when the prompted sound is in its scene and the target is at least 5 dB nearer to
+the true sound than the mixture is: SI-SDR against the true stem, over the frames in which the prompted
+sound and the rest of the scene both sound. Where a prompt names several sources, the true stem is their sum.
+Whatever could be argued about is wrong: a prompt that names a source only by some people's ears, one that
+names everything in the scene, so that there is nothing to take away, and one whose sound never meets
+the rest. What a recording holds that is a mixture by itself nobody knows: its candidates are not judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dataengine.errors import UserError
+from dataengine.evaluation.metrics import si_sdr
+from dataengine.evaluation.phrase_meanings import PhraseMeanings
+from dataengine.models.roles import Waveform
+from dataengine.report.run_directory import CANDIDATE, RunDirectory
+from dataengine.report.stored_audio import StoredAudio
+from manifests.media import read_window
+from manifests.progress import Progress
+from stages.level import FLOOR_DB, frame_levels
+
+Mask: TypeAlias = "np.ndarray[Any, np.dtype[np.bool_]]"
+
+GAIN_DB = 5.0
+"""How much nearer the truth a right target is than the mixture."""
+
+SOUNDING_DB = 40.0
+"""A stem sounds in the frames whose level is within this of its loudest frame's."""
+
+FRAME_SECONDS = 0.02
+LEAST_OVERLAP_SECONDS = 0.25
+"""Two sounds meet if they sound together for this long, in one piece or several."""
+
+RIGHT = "right"
+ABSENT = "the prompted sound is not there"
+WHOLE = "the prompt names everything there is"
+APART = "the prompted sound and the rest never meet"
+NOT_SEPARATED = "the target is less than 5 dB nearer the truth than the mixture"
+UNKNOWN = "nobody knows what the recording holds"
+
+JUDGEMENT_SCHEMA = pa.schema(
+    [
+        pa.field("sample_id", pa.string(), nullable=False),
+        pa.field("right", pa.bool_()),  # null: not judged
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("scene", pa.string(), nullable=False),
+        pa.field("scene_type", pa.string(), nullable=False),
+        pa.field("sources", pa.int32(), nullable=False),
+        pa.field("mixture_si_sdr_db", pa.float32()),  # where both sound, against the true stem
+        pa.field("target_si_sdr_db", pa.float32()),
+        pa.field("clips", pa.list_(pa.string()), nullable=False),  # what ties scenes together
+    ]
+)
+"""A row a candidate."""
+
+
+_TRUTH_COLUMNS = ("scene", "scene_type", "source", "label", "clips", "spans", "stem")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Mixture and target against the true stem, SI-SDR in dB, where the stem and the rest both sound."""
+
+    mixture: float
+    target: float
+
+    @property
+    def gain(self) -> float:
+        """How much nearer the truth the target is."""
+        return self.target - self.mixture
+
+
+@dataclass(frozen=True)
+class TrueScene:
+    """What a scene holds."""
+
+    name: str
+    type: str
+    labels: tuple[str, ...]
+    """Of its sources."""
+    stems: tuple[Path | None, ...]
+    """Audio of its sources; None where nobody knows."""
+    clips: tuple[str, ...]
+    """Clips that make up at least half of a source: two scenes that share one are no independent evidence."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What judging needs of a row of the samples table."""
+
+    sample_id: str
+    text: str
+    uri: str
+    start: float
+    duration: float
+    shard: str | None
+    key: str | None
+
+
+def judge_run(run: RunDirectory, truth: Path) -> pa.Table:
+    """Judge every candidate of a run on scenes; `truth` is the table that `demo-data` wrote beside them.
+
+    Returns a table of `JUDGEMENT_SCHEMA`, ordered by scene. Raises UserError if the audio of a candidate
+    that must be heard was not stored, or if a recording is no scene of the table.
+    """
+    scenes, meanings = read_scenes(truth), PhraseMeanings.load()
+    judge = _Judge(StoredAudio(run.storage), meanings)
+    candidates = _candidates(run)
+    rows: list[dict[str, Any]] = []
+    with Progress("Judging", total=len(candidates), unit="candidates") as progress:
+        for uri, of_scene in groupby(candidates, key=lambda candidate: candidate.uri):
+            scene = scenes.get(PurePosixPath(uri).name)
+            if scene is None:
+                raise UserError(f"{uri} is no scene of this table", where=str(truth))
+            rows.extend(judge.judgements(scene, list(of_scene)))
+            progress.update(len(rows))
+    return pa.Table.from_pylist(rows, JUDGEMENT_SCHEMA)
+
+
+def read_scenes(truth: Path) -> dict[str, TrueScene]:
+    """The scenes of a truth table, by file name. Raises UserError if it is none."""
+    try:
+        rows = pq.read_table(truth, columns=list(_TRUTH_COLUMNS)).to_pylist()
+    except (OSError, pa.ArrowInvalid) as error:
+        raise UserError("this is no table of what scenes hold", where=str(truth)) from error
+    rows.sort(key=lambda row: (row["scene"], row["source"]))
+    scenes = (_scene(name, list(of_scene), truth.parent) for name, of_scene in groupby(rows, _scene_name))
+    return {scene.name: scene for scene in scenes}
+
+
+def compare(
+    mixture: Waveform, target: Waveform, stem: Waveform, rest: Waveform, sample_rate: int
+) -> Comparison | None:
+    """Mixture and target against the true stem where it and the rest both sound; None if they never meet.
+
+    All have shape [samples].
+    """
+    frame = round(FRAME_SECONDS * sample_rate)
+    both = sounding(stem, frame) & sounding(rest, frame)
+    if both.sum() * FRAME_SECONDS < LEAST_OVERLAP_SECONDS:
+        return None
+    there = np.repeat(both, frame)[: len(stem)]
+    return Comparison(si_sdr(mixture[there], stem[there]), si_sdr(target[there], stem[there]))
+
+
+def sounding(stem: Waveform, frame_samples: int) -> Mask:
+    """[frames], whether a stem sounds in each; digital silence never does."""
+    levels = frame_levels(stem, frame_samples)
+    heard: Mask = (levels > levels.max(initial=-np.inf) - SOUNDING_DB) & (levels > FLOOR_DB)
+    return heard
+
+
+@dataclass(frozen=True)
+class _Judge:
+    audio: StoredAudio
+    meanings: PhraseMeanings
+
+    def judgements(self, scene: TrueScene, candidates: Sequence[Candidate]) -> Iterator[dict[str, Any]]:
+        """Rows of `JUDGEMENT_SCHEMA` for the candidates of one scene; they share a window's stems."""
+        stems: dict[tuple[float, float, int], list[Waveform]] = {}
+        for candidate in candidates:
+            comparison = None
+            reason = self._reason_without_listening(scene, candidate.text)
+            if reason is None:
+                comparison = self._compare(scene, candidate, stems)
+                reason = _reason(comparison)
+            yield {
+                "sample_id": candidate.sample_id,
+                "right": None if reason == UNKNOWN else reason == RIGHT,
+                "reason": reason,
+                "scene": scene.name,
+                "scene_type": scene.type,
+                "sources": len(scene.labels),
+                "mixture_si_sdr_db": comparison and comparison.mixture,
+                "target_si_sdr_db": comparison and comparison.target,
+                "clips": scene.clips,
+            }
+
+    def _named(self, scene: TrueScene, text: str) -> list[bool]:
+        return [self.meanings.names(text, label) for label in scene.labels]
+
+    def _reason_without_listening(self, scene: TrueScene, text: str) -> str | None:
+        if None in scene.stems:
+            return UNKNOWN
+        named = self._named(scene, text)
+        if not any(named):
+            return ABSENT
+        return WHOLE if all(named) else None
+
+    def _compare(
+        self, scene: TrueScene, candidate: Candidate, stems: dict[tuple[float, float, int], list[Waveform]]
+    ) -> Comparison | None:
+        stored = {stem.name: stem for stem in self.audio.stems(asdict(candidate))}
+        if "target" not in stored:
+            raise UserError(
+                f"the audio of candidate {candidate.sample_id} was not stored; to judge a run, give it a filter "
+                "file with `audit_share: 1.0`"
+            )
+        rate = stored["target"].sample_rate
+        window = (candidate.start, candidate.duration, rate)
+        if window not in stems:
+            stems[window] = [read_window(str(path), *window) for path in scene.stems]
+        named = self._named(scene, candidate.text)
+        wanted, rest = (
+            np.sum([s for s, n in zip(stems[window], named, strict=True) if n == which], axis=0)
+            for which in (True, False)
+        )
+        return compare(stored["mix"].waveform, stored["target"].waveform, wanted, rest, rate)
+
+
+def _reason(comparison: Comparison | None) -> str:
+    if comparison is None:
+        return APART
+    return RIGHT if comparison.gain >= GAIN_DB else NOT_SEPARATED
+
+
+def _candidates(run: RunDirectory) -> list[Candidate]:
+    rows = run.query(
+        "SELECT sample_id, text, uri, start, duration, shard, key "  # noqa: S608
+        f"FROM samples WHERE {CANDIDATE} ORDER BY uri, start, sample_id"
+    )
+    return [Candidate(*row) for row in rows]
+
+
+def _scene_name(row: Mapping[str, Any]) -> str:
+    return str(row["scene"])
+
+
+def _scene(name: str, sources: Sequence[Mapping[str, Any]], folder: Path) -> TrueScene:
+    stems = [source["stem"] for source in sources]
+    return TrueScene(
+        name=name,
+        type=sources[0]["scene_type"],
+        labels=tuple(source["label"] for source in sources),
+        stems=tuple(None if stem is None else folder / stem for stem in stems),
+        clips=tuple(dict.fromkeys(clip for source in sources for clip in _leading_clips(source))),
+    )
+
+
+def _leading_clips(source: Mapping[str, Any]) -> Iterable[str]:
+    """Clips that sound for at least half of the time that a source sounds: no single utterance of many does."""
+    seconds: dict[str, float] = {}
+    for clip, span in zip(source["clips"], source["spans"], strict=True):
+        seconds[clip] = seconds.get(clip, 0.0) + span["end"] - span["start"]
+    return [clip for clip, of_clip in seconds.items() if of_clip >= sum(seconds.values()) / 2]
