@@ -162,7 +162,7 @@ class _Search:
         goal: Goal,
         seed: int,
     ) -> None:
-        columns = {name: labelled.samples[name].to_numpy() for name in labelled.samples}
+        columns = {str(name): labelled.samples[name].to_numpy() for name in labelled.samples}
         concerned = _concerned(columns, when, len(labelled))
         self._offered, self._when, self._goal, self._seed = offered, when, goal, seed
         self._rows = labelled.where(concerned)

@@ -1,0 +1,118 @@
+"""`dataengine calibrate`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from dataengine.errors import UserError
+from dataengine.evaluation.calibration import Calibration, Goal, Group
+from dataengine.evaluation.calibration import calibrate as choose
+from dataengine.evaluation.filter_writing import models_of, provenance, write_filter_file
+from dataengine.evaluation.labelled import join_labels, read_labels
+from dataengine.evaluation.truth import judge_run
+from dataengine.report.run_directory import RunDirectory
+from stages.criteria import load_filter_file
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Where the verdicts come from: one of the two."""
+
+    truth: Path | None
+    table: Path | None
+
+    def read(self, run: RunDirectory) -> pa.Table:
+        """Which samples are right. Raises UserError unless exactly one source is given."""
+        if (self.truth is None) == (self.table is None):
+            raise UserError("say which candidates are right: give one of --truth and --labels")
+        return judge_run(run, self.truth) if self.truth is not None else read_labels(self.table)  # type: ignore[arg-type]
+
+
+def calibrate(
+    run_dir: str,
+    labels: Labels,
+    out: Path,
+    template: Path | None,
+    scores: Sequence[str],
+    goal: Goal,
+    reject_unreached: bool,
+    as_json: bool,
+) -> None:
+    """Choose thresholds, write them as a filter file and print what they are worth.
+
+    Ends with exit code 1 if the precision that was asked cannot be reached. Raises UserError.
+    """
+    run = RunDirectory.at(run_dir)
+    filters = load_filter_file(str(template or _beside(out)), run.columns)
+    asked = tuple(scores) or tuple(dict.fromkeys(criterion.score for criterion in filters.criteria))
+    labelled = join_labels(run, labels.read(run), filters.columns)
+    found = choose(labelled, filters, asked, goal, reject_unreached=reject_unreached)
+    models = models_of([row for (row,) in run.query("SELECT models FROM samples LIMIT 1")])
+    origin = provenance(found, labelled, run.facts["pipeline_digest"], models)
+    write_filter_file(out, found.filter_file(filters.audit_share, origin))
+    _print(found, out, as_json)
+    if not found.reached:
+        raise typer.Exit(1)
+
+
+def _beside(out: Path) -> Path:
+    if not out.is_file():
+        raise UserError(
+            f"{out} does not exist yet; say with --criteria which filter file names the scores and directions"
+        )
+    return out
+
+
+def _print(found: Calibration, out: Path, as_json: bool) -> None:
+    if as_json:
+        print(
+            json.dumps(
+                {"file": str(out), "reached": found.reached, **asdict(found)}, indent=2, default=_plain
+            )
+        )
+        return
+    console = Console()
+    console.print(_summary(found))
+    for group in found.groups:
+        if not group.reached:
+            console.print(f"[yellow]{_warning(group, found.goal)}", highlight=False)
+    console.print(f"written: {out}", highlight=False)
+
+
+def _plain(value: object) -> object:
+    return value.model_dump(exclude_none=True) if hasattr(value, "model_dump") else str(value)
+
+
+def _summary(found: Calibration) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for title in ("candidates", "labelled", "right", "kept", "precision", "bound", "yield"):
+        table.add_column(title, justify="left" if title == "candidates" else "right")
+    for group in found.groups:
+        point = group.chosen
+        table.add_row(
+            group.when or "all",
+            f"{group.rows:,}",
+            f"{group.right:,}",
+            "none" if group.closed else f"{point.kept:,.0f}",
+            f"{point.precision:.3f}",
+            f"{point.bound:.3f}",
+            f"{point.kept_of_right:.0%}",
+        )
+    return table
+
+
+def _warning(group: Group, goal: Goal) -> str:
+    what = f"where {group.when}, " if group.when else ""
+    end = "nothing of them is kept" if group.closed else "these are the thresholds that come nearest"
+    return (
+        f"{what}a precision of {goal.precision:g} cannot be shown at a confidence of {goal.confidence:g}: the highest "
+        f"lower bound is {group.chosen.bound:.3f}; {end}"
+    )
