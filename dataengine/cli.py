@@ -187,6 +187,41 @@ def report(
     report(run_dir, examples, seed)
 
 
+@app.command()
+def calibrate(
+    run_dir: Annotated[str, typer.Argument(metavar="RUN", help="A run whose candidates are labelled.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Filter file to write.")],
+    truth: Annotated[
+        Path | None,
+        typer.Option(metavar="TABLE", help="What its scenes hold: the table `demo-data` wrote."),
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(metavar="TABLE", help="CSV or Parquet of your own: sample_id, right."),
+    ] = None,
+    criteria: Annotated[
+        Path | None,
+        typer.Option(help="Filter file that names scores, directions and conditions; default: the old OUT."),
+    ] = None,
+    scores: Annotated[
+        str | None,
+        typer.Option(metavar="SCORE,…", help="Scores whose thresholds may move; default: all."),
+    ] = None,
+    precision: Annotated[float, typer.Option(min=0.0, max=0.999, help="Least share of right labels.")] = 0.9,
+    confidence: Annotated[
+        float, typer.Option(min=0.5, max=0.999, help="Of the lower bound on that share.")
+    ] = 0.95,
+    as_json: AsJson = False,
+) -> None:
+    """Choose a filter's thresholds from labelled candidates: most yield at the precision you ask for."""
+    from dataengine.commands.calibrate import Labels, calibrate
+    from dataengine.evaluation.calibration import Goal
+
+    moved = [each.strip() for each in scores.split(",")] if scores else []
+    goal = Goal(precision, confidence)
+    calibrate(run_dir, Labels(truth, labels), out, criteria, moved, goal, as_json)
+
+
 @app.command("check-stage")
 def check_stage(
     stage: Annotated[

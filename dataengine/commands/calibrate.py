@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dataengine.errors import UserError
-from dataengine.evaluation.calibration import Calibration, Goal, Group
+from dataengine.evaluation.calibration import Calibration, CurvePoint, Goal
 from dataengine.evaluation.calibration import calibrate as choose
 from dataengine.evaluation.filter_writing import models_of, provenance, write_filter_file
 from dataengine.evaluation.labelled import join_labels, read_labels
@@ -43,7 +43,6 @@ def calibrate(
     template: Path | None,
     scores: Sequence[str],
     goal: Goal,
-    reject_unreached: bool,
     as_json: bool,
 ) -> None:
     """Choose thresholds, write them as a filter file and print what they are worth.
@@ -54,7 +53,7 @@ def calibrate(
     filters = load_filter_file(str(template or _beside(out)), run.columns)
     asked = tuple(scores) or tuple(dict.fromkeys(criterion.score for criterion in filters.criteria))
     labelled = join_labels(run, labels.read(run), filters.columns)
-    found = choose(labelled, filters, asked, goal, reject_unreached=reject_unreached)
+    found = choose(labelled, filters, asked, goal)
     models = models_of([row for (row,) in run.query("SELECT models FROM samples LIMIT 1")])
     origin = provenance(found, labelled, run.facts["pipeline_digest"], models)
     write_filter_file(out, found.filter_file(filters.audit_share, origin))
@@ -81,9 +80,8 @@ def _print(found: Calibration, out: Path, as_json: bool) -> None:
         return
     console = Console()
     console.print(_summary(found))
-    for group in found.groups:
-        if not group.reached:
-            console.print(f"[yellow]{_warning(group, found.goal)}", highlight=False)
+    if not found.reached:
+        console.print(f"[yellow]{_warning(found)}", highlight=False)
     console.print(f"written: {out}", highlight=False)
 
 
@@ -96,23 +94,27 @@ def _summary(found: Calibration) -> Table:
     for title in ("candidates", "labelled", "right", "kept", "precision", "bound", "yield"):
         table.add_column(title, justify="left" if title == "candidates" else "right")
     for group in found.groups:
-        point = group.chosen
-        table.add_row(
-            group.when or "all",
-            f"{group.rows:,}",
-            f"{group.right:,}",
-            "none" if group.closed else f"{point.kept:,.0f}",
-            f"{point.precision:.3f}",
-            f"{point.bound:.3f}",
-            f"{point.kept_of_right:.0%}",
-        )
+        table.add_row(group.when or "all", f"{group.rows:,}", f"{group.right:,}", *_figures(group.chosen))
+    if len(found.groups) > 1:
+        rows, right = (sum(getattr(group, name) for group in found.groups) for name in ("rows", "right"))
+        table.add_row("all", f"{rows:,}", f"{right:,}", *_figures(found.overall), style="bold")
     return table
 
 
-def _warning(group: Group, goal: Goal) -> str:
-    what = f"where {group.when}, " if group.when else ""
-    end = "nothing of them is kept" if group.closed else "these are the thresholds that come nearest"
+def _figures(point: CurvePoint | None) -> tuple[str, ...]:
+    if point is None:
+        return ("none", "", "", "")
     return (
-        f"{what}a precision of {goal.precision:g} cannot be shown at a confidence of {goal.confidence:g}: the highest "
-        f"lower bound is {group.chosen.bound:.3f}; {end}"
+        f"{point.kept:,.0f}",
+        f"{point.precision:.3f}",
+        f"{point.bound:.3f}",
+        f"{point.kept_of_right:.0%}",
+    )
+
+
+def _warning(found: Calibration) -> str:
+    return (
+        f"a precision of {found.goal.precision:g} cannot be shown at a confidence of {found.goal.confidence:g}: the "
+        f"highest lower bound is {found.overall.bound:.3f}. These are the thresholds that come nearest; more labels, "
+        "better scores or a better separator would help"
     )

@@ -2,18 +2,19 @@
 
 The most right candidates are to be kept subject to a lower confidence bound on the share of right ones
 among the kept. Where a criterion has a condition (`when: speech_prompt`), the candidates for which
-it holds and the others get thresholds of their own.
+it holds and the others get thresholds of their own, and the bound is one on all that is kept.
 
-A path of ever stricter thresholds is found by peeling (`peeling.py`). How far to go on it is decided on rows
-that had no part in finding it: the clips are dealt into ten folds, five times, and the rows of a fold are
-judged by thresholds found on those rows that share no clip with it. So the precision that is claimed is
-one on unheard clips, with an interval that knows which rows share a clip (`proportion.py`).
+For each group a path of ever stricter thresholds is found by peeling (`peeling.py`). How far to go on each
+is decided on rows that had no part in finding it: the clips are dealt into ten folds, five times, and the
+rows of a fold are judged by thresholds found on those rows that share no clip with it. So the precision that
+is claimed is one on unheard clips, with an interval that knows which rows share a clip (`proportion.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -71,11 +72,8 @@ class Group:
     """`column` or `not column`; None if the filter file has no condition."""
     rows: int
     right: int
-    reached: bool
-    """Whether the bound on the precision is as high as asked."""
-    closed: bool
-    """Whether nothing of the group is kept, since it was not reached."""
-    chosen: CurvePoint
+    chosen: CurvePoint | None
+    """None if nothing of the group is kept, because that serves best."""
     curve: tuple[CurvePoint, ...]
     criteria: tuple[Criterion, ...]
     retain: tuple[Criterion, ...]
@@ -88,14 +86,16 @@ class Calibration:
     """A filter file's criteria, and how they were chosen."""
 
     goal: Goal
+    overall: CurvePoint
+    """What all groups together give; its `asked` is the yield they give."""
     groups: tuple[Group, ...]
     fixed: tuple[Criterion, ...]
     """Criteria whose thresholds were not to be moved."""
 
     @property
     def reached(self) -> bool:
-        """Whether every group is as precise as was asked."""
-        return all(group.reached for group in self.groups)
+        """Whether the bound on the precision of what is kept is as high as asked."""
+        return self.overall.bound >= self.goal.precision
 
     def filter_file(self, audit_share: float, provenance: dict[str, Any]) -> FilterFile:
         """The filter file to write."""
@@ -113,25 +113,77 @@ def calibrate(
     scores: Sequence[str],
     goal: Goal,
     *,
-    reject_unreached: bool = False,
     seed: int = 0,
 ) -> Calibration:
     """Choose thresholds for the criteria of `template` that are on one of `scores`; the others stay as they are.
 
     The template says which scores, in which direction and under which condition. Where the precision cannot
-    be reached, the thresholds with the highest bound are chosen, or with `reject_unreached` none that
-    keep anything. Raises UserError if the template has no criterion on a score, or several conditions.
+    be reached, the thresholds with the highest bound are chosen. Raises UserError if the template has no
+    criterion on a score, or several conditions, and if no candidate is right.
     """
     movable = tuple(criterion for criterion in template.criteria if criterion.score in scores)
     fixed = tuple(criterion for criterion in template.criteria if criterion.score not in scores)
     for score in scores:
         if score not in {criterion.score for criterion in movable}:
             raise UserError(f"no criterion says whether {score!r} must be above or below its threshold")
-    groups = []
-    for when in _conditions(movable):
-        offered = tuple(_applied(criterion, when) for criterion in movable if criterion.when in (None, when))
-        groups.append(_Search(labelled, offered, fixed, when, goal, seed).group(reject_unreached))
-    return Calibration(goal, tuple(groups), fixed)
+    if not labelled.right.any():
+        raise UserError("no candidate is right: there is nothing to keep")
+    evidence = _Evidence(labelled, goal.confidence)
+    searches = [
+        _Search(
+            labelled,
+            tuple(_applied(criterion, when) for criterion in movable if criterion.when in (None, when)),
+            fixed,
+            when,
+            seed,
+        )
+        for when in _conditions(movable)
+    ]
+    overall, chosen = _best_together(searches, evidence, goal)
+    groups = tuple(search.group(asked, evidence) for search, asked in zip(searches, chosen, strict=True))
+    return Calibration(goal, overall, groups, fixed)
+
+
+class _Evidence:
+    """What keeping some of the labelled candidates gives."""
+
+    def __init__(self, labelled: LabelledSamples, confidence: float) -> None:
+        self._right, self._clusters = labelled.right, Clusters(labelled.clips)
+        self._confidence = 2 * confidence - 1  # of the two-sided interval with the same lower end
+
+    def point(self, asked: float, kept: Weights, among: Mask | None = None) -> CurvePoint:
+        """`kept` is [rows], 0..1; the yield is of the right ones `among` the rows."""
+        found = share(self._right, self._clusters, among=kept, confidence=self._confidence)
+        right = self._right if among is None else self._right & among
+        of_right = float(kept @ self._right) / max(int(right.sum()), 1)
+        return CurvePoint(asked, found.count, found.value, found.low, found.effective, of_right)
+
+
+def _best_together(
+    searches: Sequence[_Search], evidence: _Evidence, goal: Goal
+) -> tuple[CurvePoint, tuple[float | None, ...]]:
+    """What to ask of each group so that together they keep the most right ones at the precision asked.
+
+    A group of which nothing is kept is asked for None. Where no choice is precise enough, the one with the
+    highest bound.
+    """
+    best: tuple[tuple[bool, float], CurvePoint, tuple[float | None, ...]] | None = None
+    for choice in product(*([None, *YIELDS] for _ in searches)):
+        kept = sum(
+            search.kept_when_unseen(asked)
+            for search, asked in zip(searches, choice, strict=True)
+            if asked is not None
+        )
+        if not np.any(kept):
+            continue
+        point = evidence.point(0.0, np.asarray(kept))
+        reached = point.bound >= goal.precision
+        merit = (reached, point.kept_of_right if reached else point.bound)
+        if best is None or merit > best[0]:
+            best = merit, replace(point, asked=point.kept_of_right), choice
+    if best is None:
+        raise UserError("no thresholds keep any candidate: the criteria that are fixed reject every one")
+    return best[1], best[2]
 
 
 def _conditions(criteria: Sequence[Criterion]) -> tuple[str | None, ...]:
@@ -159,39 +211,34 @@ class _Search:
         offered: tuple[Criterion, ...],
         fixed: tuple[Criterion, ...],
         when: str | None,
-        goal: Goal,
         seed: int,
     ) -> None:
         columns = {str(name): labelled.samples[name].to_numpy() for name in labelled.samples}
-        concerned = _concerned(columns, when, len(labelled))
-        self._offered, self._when, self._goal, self._seed = offered, when, goal, seed
-        self._rows = labelled.where(concerned)
-        self._passes_fixed = decide(fixed, columns, len(labelled)).passed[concerned]
+        self._offered, self._when, self._seed = offered, when, seed
+        self._concerned = _concerned(columns, when, len(labelled))
+        self._rows = labelled.where(self._concerned)
+        self._passes_fixed = decide(fixed, columns, len(labelled)).passed[self._concerned]
         self._scores = np.stack([_signed(criterion, self._rows) for criterion in offered], axis=1)
-        self._clusters = Clusters(self._rows.clips)
+        self._kept = self._decided_unseen()
 
-    def group(self, reject_unreached: bool) -> Group:
-        if not self._rows.right.any():
-            raise UserError(
-                f"no candidate is right{f' where {self._when}' if self._when else ''}: nothing to keep"
-            )
-        curve = tuple(self._curve())
-        good = [point for point in curve if point.bound >= self._goal.precision]
-        chosen = (
-            max(good, key=lambda point: point.kept_of_right) if good else max(curve, key=lambda p: p.bound)
-        )
-        closed = reject_unreached and not good
+    def kept_when_unseen(self, asked: float) -> Weights:
+        """[labelled candidates], share of the folds each was in whose thresholds keep it."""
+        kept = np.zeros(len(self._concerned))
+        kept[self._concerned] = self._kept[YIELDS.index(asked)]
+        return kept
+
+    def group(self, asked: float | None, evidence: _Evidence) -> Group:
+        """The thresholds, found on all rows, that give this yield."""
+        curve = tuple(evidence.point(y, self.kept_when_unseen(y), self._concerned) for y in YIELDS)
         path = peel(self._scores[self._passes_fixed], self._rows.right[self._passes_fixed])
-        box = at_yield(path, chosen.asked).box
+        box = at_yield(path, asked or RETAINED_YIELD).box
         return Group(
             when=self._when,
             rows=len(self._rows),
             right=int(self._rows.right.sum()),
-            reached=bool(good),
-            closed=closed,
-            chosen=chosen,
-            curve=curve,
-            criteria=(_closing(self._offered[0], self._when),) if closed else self._criteria(box),
+            chosen=None if asked is None else curve[YIELDS.index(asked)],
+            curve=tuple(point for point in curve if point.kept > 0),
+            criteria=(_closing(self._offered[0], self._when),) if asked is None else self._criteria(box),
             retain=self._criteria(at_yield(path, RETAINED_YIELD).box),
             unused=tuple(
                 criterion.score
@@ -200,15 +247,7 @@ class _Search:
             ),
         )
 
-    def _curve(self) -> Iterator[CurvePoint]:
-        right = self._rows.right
-        for asked, kept in zip(YIELDS, self._kept_when_unseen(), strict=True):
-            found = share(right, self._clusters, among=kept, confidence=2 * self._goal.confidence - 1)
-            if found.count > 0:
-                of_right = float(kept @ right) / float(right.sum())
-                yield CurvePoint(asked, found.count, found.value, found.low, found.effective, of_right)
-
-    def _kept_when_unseen(self) -> Weights:
+    def _decided_unseen(self) -> Weights:
         """[yields, rows], share of the folds a row was in whose thresholds keep it."""
         kept = np.zeros((len(YIELDS), len(self._rows)))
         judged = np.zeros(len(self._rows))
@@ -269,5 +308,5 @@ def _moved(criterion: Criterion, threshold: float) -> Criterion:
 
 def _closing(criterion: Criterion, when: str | None) -> Criterion:
     """A criterion that nothing passes."""
-    name = "no reliable thresholds" + (f" if {when}" if when else "")
+    name = "nothing reliable" + (f" if {when}" if when else "")
     return Criterion(score=criterion.score, above=UNREACHABLE, when=when, name=name)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dataengine.evaluation.calibration import REPEATS, Calibration, CurvePoint, Group
+from dataengine.evaluation.calibration import Calibration, CurvePoint, Group
 from dataengine.evaluation.labelled import LabelledSamples
 from dataengine.yaml_source import dump_yaml
 from stages.criteria import Criterion, FilterFile
@@ -37,6 +37,9 @@ def provenance(
             role: {key: card[key] for key in ("adapter", "version", "digest")}
             for role, card in models.items()
         },
+        "reached": calibration.reached,
+        "overall": _point(calibration.overall),
+        "curve_columns": list(_point(calibration.overall)),
         "groups": [_group(group) for group in calibration.groups],
     }
 
@@ -44,12 +47,10 @@ def provenance(
 def write_filter_file(path: Path, filters: FilterFile) -> None:
     """Write a filter file; it appears whole, or the old one stays."""
     assert filters.calibration is not None
-    groups = filters.calibration["groups"]
     text = "\n".join(
         [
-            "# Thresholds chosen by `dataengine calibrate`; what they are worth on clips that had no part in",
-            "# choosing them:",
-            *(f"#   {_remark(group)}" for group in groups),
+            "# Thresholds chosen by `dataengine calibrate`, and what they are worth on clips that had no part in it.",
+            *(f"# {remark}" for remark in _remarks(filters.calibration)),
             "criteria:",
             *map(_line, filters.criteria),
             *(["retain:", *map(_line, filters.retain)] if filters.retain else []),
@@ -67,13 +68,9 @@ def _group(group: Group) -> dict[str, Any]:
         "when": group.when,
         "candidates": group.rows,
         "right": group.right,
-        "reached": group.reached,
-        "closed": group.closed,
-        "chosen": _point(group.chosen),
+        "chosen": None if group.chosen is None else _point(group.chosen),
         "unused": list(group.unused),
-        "repeats": REPEATS,
         "curve": [list(_point(point).values()) for point in group.curve],
-        "curve_columns": list(_point(group.chosen)),
     }
 
 
@@ -88,16 +85,25 @@ def _point(point: CurvePoint) -> dict[str, float]:
     }
 
 
-def _remark(group: Mapping[str, Any]) -> str:
-    found = group["chosen"]
-    figures = (
-        f"{found['precision']:.3f} of the kept are right (bound {found['bound']:.3f}), "
-        f"{found['yield']:.2f} of the right are kept"
+def _remarks(calibration: Mapping[str, Any]) -> Iterator[str]:
+    asked = calibration["asked"]
+    short = (
+        ""
+        if calibration["reached"]
+        else f"; the bound that was asked, {asked['precision']:g}, is not reached"
     )
-    name = group["when"] or "all candidates"
-    if group["closed"]:
-        return f"{name}: nothing is kept; the nearest would have been: {figures}"
-    return f"{name}: {figures}" + ("" if group["reached"] else "; that is less than was asked")
+    yield f"All: {_figures(calibration['overall'])}{short}."
+    for group in calibration["groups"]:
+        if group["when"] is not None:
+            found = _figures(group["chosen"]) if group["chosen"] else "nothing is kept"
+            yield f"Where {group['when']}: {found}."
+
+
+def _figures(point: Mapping[str, float]) -> str:
+    return (
+        f"{point['precision']:.1%} of the kept are right (lower bound {point['bound']:.1%}), "
+        f"{point['yield']:.0%} of the right are kept"
+    )
 
 
 def _line(criterion: Criterion) -> str:
