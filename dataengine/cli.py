@@ -192,7 +192,7 @@ def calibrate(
     run_dir: Annotated[str, typer.Argument(metavar="RUN", help="A run whose candidates are labelled.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Filter file to write.")],
     truth: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(metavar="TABLE", help="What its scenes hold: the table `demo-data` wrote."),
     ] = None,
     labels: Annotated[
@@ -219,7 +219,7 @@ def calibrate(
 
     moved = [each.strip() for each in scores.split(",")] if scores else []
     goal = Goal(precision, confidence)
-    calibrate(run_dir, Labels(truth, labels), out, criteria, moved, goal, as_json)
+    calibrate(run_dir, Labels(tuple(truth or ()), labels), out, criteria, moved, goal, as_json)
 
 
 @app.command("check-stage")

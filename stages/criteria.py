@@ -22,6 +22,8 @@ from dataengine.yaml_source import Located, load_located
 
 Mask: TypeAlias = "np.ndarray[Any, np.dtype[np.bool_]]"
 NOT = "not "
+UNREACHABLE = 1e30
+"""A threshold that no score passes: it closes the filter to the candidates that the criterion applies to."""
 
 
 class Criterion(BaseModel):
@@ -62,6 +64,11 @@ class Criterion(BaseModel):
     def threshold(self) -> float:
         """The value that the score is compared with."""
         return self.below if self.above is None else self.above  # type: ignore[return-value]
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether no score passes."""
+        return abs(self.threshold) >= UNREACHABLE
 
     @property
     def columns(self) -> tuple[str, ...]:

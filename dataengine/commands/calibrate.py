@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,14 +26,14 @@ from stages.criteria import load_filter_file
 class Labels:
     """Where the verdicts come from: one of the two."""
 
-    truth: Path | None
+    truths: tuple[Path, ...]
     table: Path | None
 
     def read(self, run: RunDirectory) -> pa.Table:
         """Which samples are right. Raises UserError unless exactly one source is given."""
-        if (self.truth is None) == (self.table is None):
+        if bool(self.truths) == (self.table is not None):
             raise UserError("say which candidates are right: give one of --truth and --labels")
-        return judge_run(run, self.truth) if self.truth is not None else read_labels(self.table)  # type: ignore[arg-type]
+        return judge_run(run, self.truths) if self.table is None else read_labels(self.table)
 
 
 def calibrate(
@@ -80,8 +80,8 @@ def _print(found: Calibration, out: Path, as_json: bool) -> None:
         return
     console = Console()
     console.print(_summary(found))
-    if not found.reached:
-        console.print(f"[yellow]{_warning(found)}", highlight=False)
+    for warning in _warnings(found):
+        console.print(f"[yellow]{warning}", highlight=False)
     console.print(f"written: {out}", highlight=False)
 
 
@@ -112,9 +112,16 @@ def _figures(point: CurvePoint | None) -> tuple[str, ...]:
     )
 
 
-def _warning(found: Calibration) -> str:
-    return (
-        f"a precision of {found.goal.precision:g} cannot be shown at a confidence of {found.goal.confidence:g}: the "
-        f"highest lower bound is {found.overall.bound:.3f}. These are the thresholds that come nearest; more labels, "
-        "better scores or a better separator would help"
-    )
+def _warnings(found: Calibration) -> Iterator[str]:
+    asked = f"a precision of {found.goal.precision:g} cannot be shown at a confidence of {found.goal.confidence:g}"
+    for group in found.groups:
+        highest = max((point.bound for point in group.curve), default=0.0)
+        if highest >= found.goal.precision:
+            continue
+        where = f"where {group.when}, " if group.when else ""
+        end = (
+            "nothing of these is kept"
+            if group.chosen is None
+            else "these are the thresholds that come nearest"
+        )
+        yield f"{where}{asked}: the highest lower bound is {highest:.3f}; {end}"

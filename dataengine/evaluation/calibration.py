@@ -2,7 +2,8 @@
 
 The most right candidates are to be kept subject to a lower confidence bound on the share of right ones
 among the kept. Where a criterion has a condition (`when: speech_prompt`), the candidates for which
-it holds and the others get thresholds of their own, and the bound is one on all that is kept.
+it holds and the others get thresholds of their own, and each group must keep to the bound by itself: a bound on
+all together would hold only for the mix of groups that was labelled. A group that cannot is closed.
 
 For each group a path of ever stricter thresholds is found by peeling (`peeling.py`). How far to go on each
 is decided on rows that had no part in finding it: the clips are dealt into ten folds, five times, and the
@@ -14,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -24,7 +24,7 @@ from dataengine.evaluation.labelled import LabelledSamples
 from dataengine.evaluation.peeling import OPEN, Box, Scores, at_yield, peel
 from dataengine.evaluation.proportion import Clusters, Weights, share
 from manifests.identity import seed_of
-from stages.criteria import NOT, Criterion, FilterFile, decide
+from stages.criteria import NOT, UNREACHABLE, Criterion, FilterFile, decide
 
 Mask: TypeAlias = "np.ndarray[Any, np.dtype[np.bool_]]"
 
@@ -34,8 +34,6 @@ YIELDS = tuple(round(0.95 - 0.025 * i, 3) for i in range(38))
 """Shares of the right candidates that a path is asked to keep, 0.95 to 0.025."""
 RETAINED_YIELD = 0.9
 """Candidates keep their audio by thresholds that hold this share of the right ones."""
-UNREACHABLE = 1e30
-"""A threshold that no score passes."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ class Group:
     rows: int
     right: int
     chosen: CurvePoint | None
-    """None if nothing of the group is kept, because that serves best."""
+    """None if nothing of the group is kept, because no thresholds are as precise as was asked."""
     curve: tuple[CurvePoint, ...]
     criteria: tuple[Criterion, ...]
     retain: tuple[Criterion, ...]
@@ -94,8 +92,9 @@ class Calibration:
 
     @property
     def reached(self) -> bool:
-        """Whether the bound on the precision of what is kept is as high as asked."""
-        return self.overall.bound >= self.goal.precision
+        """Whether what is kept is as precise as was asked, in each group that is not closed."""
+        kept = [group.chosen for group in self.groups if group.chosen is not None]
+        return all(point.bound >= self.goal.precision for point in kept)
 
     def filter_file(self, audit_share: float, provenance: dict[str, Any]) -> FilterFile:
         """The filter file to write."""
@@ -117,9 +116,9 @@ def calibrate(
 ) -> Calibration:
     """Choose thresholds for the criteria of `template` that are on one of `scores`; the others stay as they are.
 
-    The template says which scores, in which direction and under which condition. Where the precision cannot
-    be reached, the thresholds with the highest bound are chosen. Raises UserError if the template has no
-    criterion on a score, or several conditions, and if no candidate is right.
+    The template says which scores, in which direction and under which condition. A group that cannot be as
+    precise is closed; where none can, the thresholds with the highest bound are chosen. Raises UserError if
+    the template has no criterion on a score, or several conditions, and if no candidate is right.
     """
     movable = tuple(criterion for criterion in template.criteria if criterion.score in scores)
     fixed = tuple(criterion for criterion in template.criteria if criterion.score not in scores)
@@ -139,9 +138,11 @@ def calibrate(
         )
         for when in _conditions(movable)
     ]
-    overall, chosen = _best_together(searches, evidence, goal)
-    groups = tuple(search.group(asked, evidence) for search, asked in zip(searches, chosen, strict=True))
-    return Calibration(goal, overall, groups, fixed)
+    asked = _best_of_each(searches, evidence, goal)
+    kept = sum(s.kept_when_unseen(y) for s, y in zip(searches, asked, strict=True) if y is not None)
+    overall = evidence.point(0.0, np.asarray(kept))
+    groups = tuple(search.group(y, evidence) for search, y in zip(searches, asked, strict=True))
+    return Calibration(goal, replace(overall, asked=overall.kept_of_right), groups, fixed)
 
 
 class _Evidence:
@@ -159,31 +160,21 @@ class _Evidence:
         return CurvePoint(asked, found.count, found.value, found.low, found.effective, of_right)
 
 
-def _best_together(
-    searches: Sequence[_Search], evidence: _Evidence, goal: Goal
-) -> tuple[CurvePoint, tuple[float | None, ...]]:
-    """What to ask of each group so that together they keep the most right ones at the precision asked.
+def _best_of_each(searches: Sequence[_Search], evidence: _Evidence, goal: Goal) -> tuple[float | None, ...]:
+    """The yield to ask of each group: the highest that keeps to the bound, None where no yield does.
 
-    A group of which nothing is kept is asked for None. Where no choice is precise enough, the one with the
-    highest bound.
+    Where no group can, each is asked for the yield with the highest bound.
     """
-    best: tuple[tuple[bool, float], CurvePoint, tuple[float | None, ...]] | None = None
-    for choice in product(*([None, *YIELDS] for _ in searches)):
-        kept = sum(
-            search.kept_when_unseen(asked)
-            for search, asked in zip(searches, choice, strict=True)
-            if asked is not None
-        )
-        if not np.any(kept):
-            continue
-        point = evidence.point(0.0, np.asarray(kept))
-        reached = point.bound >= goal.precision
-        merit = (reached, point.kept_of_right if reached else point.bound)
-        if best is None or merit > best[0]:
-            best = merit, replace(point, asked=point.kept_of_right), choice
-    if best is None:
+    curves = [search.curve(evidence) for search in searches]
+    if not any(curves):
         raise UserError("no thresholds keep any candidate: the criteria that are fixed reject every one")
-    return best[1], best[2]
+    best: list[float | None] = []
+    for curve in curves:
+        good = [point for point in curve if point.bound >= goal.precision]
+        best.append(max(good, key=lambda point: point.kept_of_right).asked if good else None)
+    if any(asked is not None for asked in best):
+        return tuple(best)
+    return tuple(max(curve, key=lambda point: point.bound).asked if curve else None for curve in curves)
 
 
 def _conditions(criteria: Sequence[Criterion]) -> tuple[str | None, ...]:
@@ -227,17 +218,22 @@ class _Search:
         kept[self._concerned] = self._kept[YIELDS.index(asked)]
         return kept
 
+    def curve(self, evidence: _Evidence) -> tuple[CurvePoint, ...]:
+        """What each yield gives on unheard clips, as far as it keeps anything."""
+        points = (evidence.point(y, self.kept_when_unseen(y), self._concerned) for y in YIELDS)
+        return tuple(point for point in points if point.kept > 0)
+
     def group(self, asked: float | None, evidence: _Evidence) -> Group:
         """The thresholds, found on all rows, that give this yield."""
-        curve = tuple(evidence.point(y, self.kept_when_unseen(y), self._concerned) for y in YIELDS)
+        curve = self.curve(evidence)
         path = peel(self._scores[self._passes_fixed], self._rows.right[self._passes_fixed])
         box = at_yield(path, asked or RETAINED_YIELD).box
         return Group(
             when=self._when,
             rows=len(self._rows),
             right=int(self._rows.right.sum()),
-            chosen=None if asked is None else curve[YIELDS.index(asked)],
-            curve=tuple(point for point in curve if point.kept > 0),
+            chosen=next((point for point in curve if point.asked == asked), None),
+            curve=curve,
             criteria=(_closing(self._offered[0], self._when),) if asked is None else self._criteria(box),
             retain=self._criteria(at_yield(path, RETAINED_YIELD).box),
             unused=tuple(
@@ -307,6 +303,6 @@ def _moved(criterion: Criterion, threshold: float) -> Criterion:
 
 
 def _closing(criterion: Criterion, when: str | None) -> Criterion:
-    """A criterion that nothing passes."""
+    """A criterion that no candidate passes."""
     name = "nothing reliable" + (f" if {when}" if when else "")
     return Criterion(score=criterion.score, above=UNREACHABLE, when=when, name=name)

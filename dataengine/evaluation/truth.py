@@ -108,21 +108,21 @@ class Candidate:
     key: str | None
 
 
-def judge_run(run: RunDirectory, truth: Path) -> pa.Table:
-    """Judge every candidate of a run on scenes; `truth` is the table that `demo-data` wrote beside them.
+def judge_run(run: RunDirectory, truths: Sequence[Path]) -> pa.Table:
+    """Judge every candidate of a run on scenes; `truths` are the tables that `demo-data` wrote beside them.
 
     Returns a table of `JUDGEMENT_SCHEMA`, ordered by scene. Raises UserError if the audio of a candidate
-    that must be heard was not stored, or if a recording is no scene of the table.
+    that must be heard was not stored, or if a recording is no scene of the tables.
     """
-    scenes, meanings = read_scenes(truth), PhraseMeanings.load()
-    judge = _Judge(StoredAudio(run.storage), meanings)
+    scenes = {name: scene for truth in truths for name, scene in read_scenes(truth).items()}
+    judge = _Judge(StoredAudio(run.storage), PhraseMeanings.load())
     candidates = _candidates(run)
     rows: list[dict[str, Any]] = []
     with Progress("Judging", total=len(candidates), unit="candidates") as progress:
         for uri, of_scene in groupby(candidates, key=lambda candidate: candidate.uri):
             scene = scenes.get(PurePosixPath(uri).name)
             if scene is None:
-                raise UserError(f"{uri} is no scene of this table", where=str(truth))
+                raise UserError(f"{uri} is no scene of {', '.join(map(str, truths))}")
             rows.extend(judge.judgements(scene, list(of_scene)))
             progress.update(len(rows))
     return pa.Table.from_pylist(rows, JUDGEMENT_SCHEMA)

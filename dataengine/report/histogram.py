@@ -75,7 +75,9 @@ def _histogram(
     column = quoted(score)
     condition = f"{CANDIDATE} AND {applies_in_sql(criteria[0])}" if criteria else CANDIDATE
     known = f"{column} IS NOT NULL AND NOT isnan({column})"
-    thresholds = tuple(Threshold(c.name, c.threshold, comparison_sign(c)) for c in criteria)
+    thresholds = tuple(
+        Threshold(c.name, c.threshold, comparison_sign(c)) for c in criteria if not c.is_closed
+    )
     ((number, missing, quantiles, lowest, highest),) = run.query(
         f"""
         SELECT count(*) FILTER ({known}), count(*) FILTER (NOT ({known})),
