@@ -14,28 +14,27 @@ from dataengine.models.roles import Waveform
 
 Matrix: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
 
-FRAME_SECONDS, HOP_SECONDS = 0.064, 0.032
+FRAME_SECONDS, HOP_SECONDS = 0.064, 0.016
 LOWEST_HZ, HIGHEST_HZ = 60.0, 7_600.0
-BANDS = TIMES = 24
-"""The spectrogram is laid on a grid of mel bands and equal parts of the window."""
+BANDS, TIMES = 24, 48
+SPAN_SECONDS = 10.0
+"""The spectrogram is laid on a grid of mel bands and equal times, so long in all, around the centre of energy."""
 RANGE_DB = 60.0
 """What lies further below the loudest cell counts as silence: codecs fill it as they like."""
-COMPRESSION = 0.15
-"""Exponent of power, about that of loudness in a quiet cell; the logarithm would give noise more weight."""
-COEFFICIENTS = 21
-LEVELS = (0.7, 0.0, -0.7)
-"""Each coefficient is compared with these multiples of the root mean square of all: three bits in which
-a small change turns one over at most."""
+COMPRESSION = 0.3
+"""Exponent of power: quiet cells count too, and not as much as with the logarithm."""
+BITS = 64
 
 
 class Fingerprint(Stage):
     """A 64-bit print of the target's coarse spectrogram; prints of near duplicates differ in few bits.
 
-    The slowest variations of the spectrogram over time and frequency (a two-dimensional cosine
-    transform, as in perceptual hashes of images) are coded in three bits each. The level does not count.
-    On 160 clips of 10 s, 99 % of copies that were re-encoded as MP3 or AAC at 96 kbit/s, shifted by
-    50 ms and turned down by 6 dB have prints at most 3 bits from the original's, and 0.1 % of pairs of
-    different clips do. Silence has the print 0.
+    The bits are the signs of the slowest variations of the spectrogram over time and frequency (a
+    two-dimensional cosine transform, as in perceptual hashes of images), faster ones over time than over
+    frequency. Neither the level counts nor where in the window the sound stands. On 300 targets of the
+    pseudo-labelling pipeline, copies that were re-encoded at 96 kbit/s (MP3, AAC), shifted by 50 ms and turned
+    down by 6 dB differ in 2 bits at most, and of 9,896 pairs of other targets with the same prompt none
+    differs in 3 or fewer. Silence has the print 0.
     """
 
     reads = ("target",)
@@ -53,10 +52,8 @@ def fingerprint(waveform: Waveform, sample_rate: int) -> int:
     if not grid.any():
         return 0
     loudness = np.maximum(grid / grid.max(), 10 ** (-RANGE_DB / 10)) ** COMPRESSION
-    coefficients = np.einsum("ctb,tb->c", _cosines(), loudness)
-    size = np.sqrt(np.mean(np.square(coefficients)))
-    bits = np.concatenate([coefficients > level * size for level in LEVELS])
-    return int(sum(1 << place for place in np.flatnonzero(bits).tolist()))
+    variations = np.einsum("vtb,tb->v", _cosines(), loudness)
+    return sum(1 << place for place in np.flatnonzero(variations > 0).tolist())
 
 
 def _grid(waveform: Waveform, sample_rate: int) -> Matrix:
@@ -66,12 +63,14 @@ def _grid(waveform: Waveform, sample_rate: int) -> Matrix:
     frames = np.lib.stride_tricks.sliding_window_view(padded, frame)[::hop]
     power = np.square(np.abs(np.fft.rfft(frames * np.hanning(frame).astype(np.float32), axis=1)))
     bands = power @ _mel_bands(frame, sample_rate)
+    energy = bands.sum(axis=1)
+    centre = float(energy @ np.arange(len(bands))) / max(float(energy.sum()), 1e-30) + 0.5
+    edges = centre + np.linspace(-0.5, 0.5, TIMES + 1) * SPAN_SECONDS / HOP_SECONDS
     until = np.concatenate([np.zeros((1, BANDS)), np.cumsum(bands, axis=0)])
-    edges = np.linspace(0, len(bands), TIMES + 1)
-    whole = np.minimum(edges.astype(np.int64), len(bands) - 1)
-    part = (edges - whole)[:, None]
+    whole = np.clip(np.floor(edges), 0, len(bands) - 1).astype(np.int64)
+    part = np.clip(edges - whole, 0, 1)[:, None]
     cells: Matrix = np.diff(until[whole] * (1 - part) + until[whole + 1] * part, axis=0)
-    return cells
+    return np.maximum(cells, 0)
 
 
 @cache
@@ -89,8 +88,8 @@ def _mel_bands(frame: int, sample_rate: int) -> Matrix:
 
 @cache
 def _cosines() -> Matrix:
-    """[coefficients, times, bands], the slowest variations over both axes, without the mean."""
-    order = sorted((t + b, t, b) for t in range(TIMES) for b in range(BANDS) if t + b)[:COEFFICIENTS]
+    """[variations, times, bands], the slowest over both axes, without the mean."""
+    order = sorted((t / 2 + b, t, b) for t in range(TIMES) for b in range(BANDS) if t + b)[:BITS]
     return np.stack([np.outer(_cosine(t, TIMES), _cosine(b, BANDS)) for _, t, b in order])
 
 

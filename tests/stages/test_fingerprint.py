@@ -47,6 +47,7 @@ def as_mp3(waveform: np.ndarray) -> np.ndarray:
 
 
 def as_ogg(waveform: np.ndarray) -> np.ndarray:
+    """Through Vorbis at 16 kHz, some 30 kbit/s."""
     coded = io.BytesIO()
     soundfile.write(coded, waveform, RATE, format="OGG", subtype="VORBIS")
     coded.seek(0)
@@ -64,7 +65,7 @@ def test_the_level_does_not_count(stems: list[np.ndarray]) -> None:
 @pytest.mark.parametrize("copy", [as_mp3, as_ogg, shifted])
 def test_copies_differ_in_three_bits_at_most(stems: list[np.ndarray], copy: object) -> None:
     bits = differing_bits(stems, [copy(stem) for stem in stems])  # type: ignore[operator]
-    assert (bits <= 3).mean() >= 0.95
+    assert (bits <= 3).mean() >= 0.94
 
 
 def test_different_clips_differ_in_many_bits(scenes: Scenes) -> None:
@@ -77,8 +78,8 @@ def test_different_clips_differ_in_many_bits(scenes: Scenes) -> None:
                 stems.append(stem)
     distances = [(one ^ other).bit_count() for one, other in combinations(prints(stems), 2)]
     assert len(distances) > 500
-    assert np.median(distances) > 12
-    assert np.mean(np.array(distances) <= 3) < 0.01
+    assert np.median(distances) > 20
+    assert min(distances) > 3
 
 
 def test_silence_has_a_print() -> None:
