@@ -44,13 +44,13 @@ class SampleNotes:
 
     @classmethod
     def of(cls, job: Job) -> SampleNotes:
-        """The notes of a job: the scores are the numbers that its stages add."""
+        """The notes of a job: the scores are the fractional numbers that its stages add, not fingerprints."""
         prompt = {field.name for field in PROMPT_FIELDS}
         scores = [
             name
             for stage in job.stages
             for name, kind in stage.columns_added().items()
-            if name not in prompt and (pa.types.is_floating(kind) or pa.types.is_integer(kind))
+            if name not in prompt and pa.types.is_floating(kind)
         ]
         return cls(job.sample_rate, tuple(scores), job.pipeline_digest)
 

@@ -64,14 +64,16 @@ class Halve(Stage):
 
 
 class Draw(Stage):
-    """A score drawn from the sample's id."""
+    """A score drawn from the sample's id, and a fingerprint that uses all of its 64 bits."""
 
     reads = ("sample_id",)
-    adds = {"score": pa.float32()}
+    adds = {"score": pa.float32(), "fingerprint": pa.uint64()}
 
     def process(self, batch: Batch) -> Batch:
+        drawn = [seed_of(self.context.seed, sample) for sample in batch["sample_id"]]
         return batch.with_columns(
-            score=np.array([seed_of(self.context.seed, s) / 2**64 for s in batch["sample_id"]], np.float32)
+            score=np.array([draw / 2**64 for draw in drawn], np.float32),
+            fingerprint=np.array([draw | 2**63 for draw in drawn], np.uint64),
         )
 
 
