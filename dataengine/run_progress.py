@@ -12,9 +12,9 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from dataengine.engine.messages import SliceReport
 from dataengine.engine.parts import Counts
 from dataengine.engine.slice_work import StageWork
-from dataengine.engine.workers import SliceReport
 
 
 @dataclass

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from rich.console import Console
 
 from dataengine.engine.cluster import ClusterSize, cluster, messages_to
-from dataengine.engine.execute import EngineError, execute, plan_pools
+from dataengine.engine.execute import SECONDS_TO_STOP, EngineError, Execution, StoppedError, plan_pools
 from dataengine.engine.finish import Finished, finish
 from dataengine.engine.footers import read_footers
 from dataengine.engine.grouping import group_stages
@@ -29,6 +29,7 @@ from dataengine.errors import UserError
 from dataengine.pipeline import Pipeline
 from dataengine.run_progress import RunProgress
 from dataengine.stage_catalogue import send_file_stages_by_value
+from dataengine.stopping import on_sigterm, raising_after
 
 RUN_FILE = "run.json"
 PIPELINE_FILE = "pipeline.yaml"
@@ -73,11 +74,13 @@ def run(
     Raises:
         UserError: the directory holds another run, or another driver works on it.
         EngineError: the engine could not go on.
+        LeaseLostError: another driver has taken the run over.
+        StoppedError: SIGTERM came, and the slices under way are committed.
     """
     storage = Storage.at(run_dir)
-    with Lease(storage) as holder, messages_to(_messages_file(storage)) as terminal:
+    with Lease(storage) as lease, messages_to(_messages_file(storage)) as terminal, on_sigterm(_stop_at_once):
         plan = _plan(pipeline, storage)
-        job = _job(pipeline, storage)
+        job = _job(pipeline, storage, lease.holder)
         slices = plan.slices if limit is None else min(plan.slices, -(-limit // plan.slice_units))
         progress = RunProgress(
             [stage.name() for stage in job.stages],
@@ -87,8 +90,8 @@ def run(
         )
         with progress.shown():
             if len(todo := _without_part(slices, storage)):
-                with cluster(address) as size, _driver_log(storage, holder, progress) as log:
-                    _label(pipeline, job, size, todo, progress, log)
+                with cluster(address) as size, _driver_log(storage, lease.holder, progress) as log:
+                    _label(pipeline, job, size, todo, progress, log, lease)
             finished = finish(job, pipeline.pack, progress.writing)
         summary = _summary(storage, finished)
         storage.replace(SUMMARY_FILE, summary.to_json().encode())
@@ -130,7 +133,7 @@ def _plan(pipeline: Pipeline, storage: Storage) -> Plan:
     )
 
 
-def _job(pipeline: Pipeline, storage: Storage) -> Job:
+def _job(pipeline: Pipeline, storage: Storage, holder: Holder) -> Job:
     return Job(
         stages=tuple(pipeline.stages),
         storage=storage,
@@ -140,6 +143,7 @@ def _job(pipeline: Pipeline, storage: Storage) -> Job:
         pipeline_digest=pipeline.digest,
         models=json.dumps(pipeline.models_provenance(), sort_keys=True),
         micro_batch_units=pipeline.engine.micro_batch_units,
+        epoch=holder.epoch,
     )
 
 
@@ -156,20 +160,33 @@ def _label(
     todo: np.ndarray[Any, Any],
     progress: RunProgress,
     log: dict[str, Any],
+    lease: Lease,
 ) -> None:
     """Have the workers do these slices."""
     send_file_stages_by_value()
     pools = plan_pools(group_stages(job.stages, pipeline.engine.groups), size, pipeline.engine.workers)
     log["workers"] = sum(pool.workers for pool in pools)
+    execution = Execution(job, pools, pipeline.engine)
     max_failed = pipeline.engine.max_failed
-    for report in execute(job, pools, todo):
-        progress.add(report)
-        counts = progress.done_before + progress.counts
-        if max_failed is not None and counts.failed > _allowed(max_failed, counts):
-            raise EngineError(
-                f"{counts.failed} of {counts.units} units failed, more than engine.max_failed={max_failed:g} allows; "
-                f"see what failed: dataengine status {job.storage.root}"
-            )
+
+    def stop() -> None:
+        execution.ask_to_stop()
+        stop_within(SECONDS_TO_STOP)
+
+    with raising_after(StoppedError) as stop_within, on_sigterm(stop):
+        for report in execution.reports(todo):
+            progress.add(report)
+            counts = progress.done_before + progress.counts
+            if max_failed is not None and counts.failed > _allowed(max_failed, counts):
+                raise EngineError(
+                    f"{counts.failed} of {counts.units} units failed, more than engine.max_failed={max_failed:g} "
+                    f"allows; see what failed: dataengine status {job.storage.root}"
+                )
+    lease.check()
+
+
+def _stop_at_once() -> None:
+    raise StoppedError
 
 
 def _allowed(max_failed: float, counts: Counts) -> float:

@@ -87,13 +87,13 @@ def stages_in(source: str) -> list[type[Stage]]:
 def send_file_stages_by_value() -> None:
     """Have stages that come from files travel to Ray's workers as code, for the workers lack the files.
 
-    Call it before anything that holds such a stage is given to Ray.
+    Call it before anything that holds such a stage is pickled.
     """
-    from ray.cloudpickle import register_pickle_by_value
+    from cloudpickle import register_pickle_by_value
 
     for name, module in list(sys.modules.items()):
         if name.startswith(_FILE_MODULE):
-            register_pickle_by_value(module)  # type: ignore[no-untyped-call]
+            register_pickle_by_value(module)
 
 
 def _defined_in(module: ModuleType) -> Iterator[type[Stage]]:

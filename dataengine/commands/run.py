@@ -28,13 +28,17 @@ def run(
 ) -> None:
     """Run a pipeline, write its report, and print what came of it."""
     pipeline = Pipeline.load(path, overrides, stage_sources)
-    from dataengine.engine.execute import EngineError  # the engine takes a second to import
+    from dataengine.engine.execute import EngineError, StoppedError  # the engine takes a second to import
+    from dataengine.engine.lease import LeaseLostError
     from dataengine.report.page import write_report
     from dataengine.runner import run as run_pipeline
 
     try:
         summary = run_pipeline(pipeline, run_dir or f"runs/{path.stem}", limit=limit, address=address)
-    except EngineError as error:
+    except StoppedError:
+        print("dataengine: stopped as asked; the same command goes on from here", file=sys.stderr)
+        return
+    except (EngineError, LeaseLostError) as error:
         print(f"dataengine: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
     page = write_report(summary.run_dir)

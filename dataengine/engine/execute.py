@@ -14,13 +14,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import cloudpickle
 import numpy as np
 
 from dataengine.engine.cluster import ClusterSize
 from dataengine.engine.grouping import WorkerGroup, workers_that_fit
 from dataengine.engine.job import Job
+from dataengine.engine.lease import ask_to_stop
+from dataengine.engine.messages import SliceReport
 from dataengine.engine.parts import committed_parts
-from dataengine.engine.workers import MESSAGE, GroupActor, SliceReport
+from dataengine.engine.settings import EngineSettings
+from dataengine.engine.worker_process import GroupWork
+from dataengine.engine.workers import MESSAGE, GroupActor
 
 SHARE_OF_CPUS = 0.9
 """Of the logical CPUs, what the pools take together: a pool that takes the last one starves Ray itself."""
@@ -28,12 +33,18 @@ SHARE_OF_CPUS = 0.9
 TASKS_A_PASS = 4096
 """Beyond as many slices, a Ray task gets several: each task costs Ray some 40 ms."""
 
-PASSES_WITHOUT_PROGRESS = 3
-SECONDS_BEFORE_NEXT_PASS = 5.0
+SECONDS_BEFORE_NEXT_PASS = (1.0, 60.0)
+"""Before the first pass that does again what was put off, and at most, as each pass without progress doubles it."""
+SECONDS_TO_STOP = 20.0
+"""How long slices under way may take to end once the run is asked to stop; clusters kill after 30 s."""
 
 
 class EngineError(RuntimeError):
     """The engine cannot go on, through no fault of the rows."""
+
+
+class StoppedError(Exception):
+    """The run was asked to stop, and did; the same command goes on with it."""
 
 
 @dataclass(frozen=True)
@@ -61,57 +72,107 @@ def _ray_quantity(cpus: float) -> float:
     return float(math.floor(cpus)) if cpus > 1 else math.floor(cpus * 1000) / 1000
 
 
-def execute(job: Job, pools: Sequence[Pool], slices: np.ndarray[Any, Any]) -> Iterator[SliceReport]:
-    """Do the given slices; yields a report as each is committed or postponed.
+@dataclass
+class Execution:
+    """A run's slices on their way through Ray Data."""
 
-    Slices that were postponed or lost are done in further passes.
+    job: Job
+    pools: Sequence[Pool]
+    settings: EngineSettings
 
-    Raises:
-        EngineError: a stage cannot be set up, or several passes brought nothing.
-    """
-    todo, idle_passes = slices, 0
-    while len(todo):
-        postponed: str | None = None
-        for report in _one_pass(job, pools, todo):
+    def __post_init__(self) -> None:
+        self._stop_asked = False
+
+    def reports(self, slices: np.ndarray[Any, Any]) -> Iterator[SliceReport]:
+        """Do the given slices; yields a report as each is committed or put off.
+
+        Slices that were put off or lost are done in further passes, until none is left, or until nothing
+        was committed for as long as `engine.patience_minutes` says.
+
+        Raises:
+            EngineError: a stage cannot be set up, the disk is full, or patience is at its end.
+            StoppedError: `ask_to_stop` was called, and the slices under way are done.
+        """
+        todo, pause = slices, SECONDS_BEFORE_NEXT_PASS[0]
+        last_progress = time.monotonic()
+        while len(todo):
+            postponed: str | None = None
+            for report in self._one_pass(todo):
+                if report.counts:
+                    last_progress = time.monotonic()
+                postponed = report.postponed or postponed
+                yield report
+            done = np.fromiter((part.slice for part in committed_parts(self.job.storage)), dtype=np.int64)
+            left = np.setdiff1d(todo, done)
+            if len(left) and time.monotonic() - last_progress >= self.settings.patience_minutes * 60:
+                raise EngineError(
+                    f"{len(left)} slices are still to be done, and none was for {self.settings.patience_minutes:g} "
+                    f"minutes: {postponed or 'Ray gave no reason'}; run the same command again when this is mended"
+                )
+            if len(left):
+                pause = (
+                    SECONDS_BEFORE_NEXT_PASS[0]
+                    if len(left) < len(todo)
+                    else min(2 * pause, SECONDS_BEFORE_NEXT_PASS[1])
+                )
+                time.sleep(pause)
+            todo = left
+
+    def ask_to_stop(self) -> None:
+        """Have the workers finish the slices they are at, and take no others."""
+        if not self._stop_asked:
+            self._stop_asked = True
+            ask_to_stop(self.job.storage, self.job.epoch)
+
+    def _one_pass(self, slices: np.ndarray[Any, Any]) -> Iterator[SliceReport]:
+        """Hand every slice to Ray Data once."""
+        stopped: set[tuple[str, int]] = set()
+        for row in self._dataset(slices).iter_rows():
+            report = SliceReport.from_json(row[MESSAGE])
             if report.fatal:
                 raise EngineError(f"a worker could not be set up:\n{report.fatal}")
-            postponed = report.postponed or postponed
-            yield report
-        done = np.fromiter((part.slice for part in committed_parts(job.storage)), dtype=np.int64)
-        left = np.setdiff1d(todo, done)
-        idle_passes = idle_passes + 1 if len(left) == len(todo) else 0
-        if idle_passes >= PASSES_WITHOUT_PROGRESS:
-            raise EngineError(
-                f"{len(left)} slices are still to be done and {idle_passes} passes brought none; "
-                f"{postponed or 'Ray gave no reason'}. Run the same command again when the cause is mended."
-            )
-        if len(left):
-            time.sleep(SECONDS_BEFORE_NEXT_PASS)
-        todo = left
+            if report.no_space:
+                raise EngineError(
+                    f"there is no space left for {self.job.storage.root}; make some and run the same command again"
+                )
+            if report.stopped is None:
+                yield report
+                continue
+            stopped.add(report.stopped)
+            if self._all_stopped(stopped):
+                raise StoppedError
 
+    def _all_stopped(self, stopped: set[tuple[str, int]]) -> bool:
+        """Whether no slice is under way any more; nobody here asked, if another driver has the run now."""
+        return not self._stop_asked or len(stopped) >= self.pools[0].workers
 
-def _one_pass(job: Job, pools: Sequence[Pool], slices: np.ndarray[Any, Any]) -> Iterator[SliceReport]:
-    """Hand every slice to Ray Data once."""
-    import ray
-    from ray.data import ActorPoolStrategy
+    def _dataset(self, slices: np.ndarray[Any, Any]) -> Any:
+        import ray
+        from ray.data import ActorPoolStrategy
 
-    _quieten()
-    tasks = min(len(slices), TASKS_A_PASS)
-    dataset: ray.data.Dataset = ray.data.from_items(
-        [{MESSAGE: int(number)} for number in slices], override_num_blocks=tasks
-    )
-    for position, pool in enumerate(pools):
-        dataset = dataset.map_batches(
-            GroupActor,
-            batch_size=1,
-            batch_format="numpy",
-            compute=ActorPoolStrategy(size=pool.workers),
-            num_cpus=pool.cpus_each,
-            num_gpus=pool.group.resources.gpus or None,
-            fn_constructor_args=(job, pool.group, position == 0, position == len(pools) - 1),
+        _quieten()
+        dataset: ray.data.Dataset = ray.data.from_items(
+            [{MESSAGE: int(number)} for number in slices],
+            override_num_blocks=min(len(slices), TASKS_A_PASS),
         )
-    for row in dataset.iter_rows():
-        yield SliceReport.from_json(row[MESSAGE])
+        for position, pool in enumerate(self.pools):
+            last = position == len(self.pools) - 1
+            work = cloudpickle.dumps(GroupWork(self.job, pool.group, first=position == 0, last=last))
+            dataset = dataset.map_batches(
+                GroupActor,
+                batch_size=1,
+                batch_format="numpy",
+                compute=ActorPoolStrategy(size=pool.workers),
+                num_cpus=pool.cpus_each,
+                num_gpus=pool.group.resources.gpus or None,
+                fn_constructor_args=(
+                    work,
+                    last,
+                    0.0 if pool.group.resources.gpus else pool.cpus_each,
+                    self.settings,
+                ),
+            )
+        return dataset
 
 
 def _quieten() -> None:

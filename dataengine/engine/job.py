@@ -24,6 +24,8 @@ class Job:
     models: str
     """Provenance of the models, JSON."""
     micro_batch_units: int
+    epoch: int
+    """Of the driver that hands the work out; see `dataengine.engine.lease`."""
 
     @property
     def heavy_columns(self) -> frozenset[str]:

@@ -1,25 +1,35 @@
 """The lease of a run directory: who works on it now.
 
-Safety does not rest on it: commits are idempotent. It spares two drivers the same work, and tells a
-person who the other one is.
+Each driver of a run claims an epoch of its own by creating `lease/<epoch>.json`; of two that try at the
+same moment one succeeds. The highest epoch is the run's driver, and renews its file while it works.
+Safety does not rest on the lease, for commits are idempotent: it spares two drivers the same work, tells
+a person who the other one is, and has a driver that was thought dead stop as soon as it wakes.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
+import re
 import socket
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from types import TracebackType
 
 from dataengine.engine.storage import Storage
 from dataengine.errors import UserError
 
-LEASE_FILE = "lease.json"
+LEASE_FOLDER = "lease"
 SECONDS_BETWEEN_BEATS = 5.0
 SECONDS_UNTIL_STALE = 60.0
+
+_LEASE_NAME = re.compile(rf"{LEASE_FOLDER}/(\d+)\.json$")
+
+
+class LeaseLostError(RuntimeError):
+    """Another driver has taken the run over."""
 
 
 @dataclass(frozen=True)
@@ -32,20 +42,36 @@ class Holder:
     """Counts the drivers a run has had."""
     beat: float
     """Unix time of its last sign of life."""
+    released: bool = False
+    """Whether it has said that it is done."""
 
     def is_alive(self) -> bool:
-        """Whether this driver may still be at work: judged by its process here, by its beat elsewhere."""
-        if self.host == socket.gethostname():
-            return _process_exists(self.pid)
-        return time.time() - self.beat < SECONDS_UNTIL_STALE
+        """Whether this driver may still be at work: it gave a sign of life lately, and its process exists."""
+        if self.released or time.time() - self.beat >= SECONDS_UNTIL_STALE:
+            return False
+        return self.host != socket.gethostname() or _process_exists(self.pid)
 
 
 def holder_of(storage: Storage) -> Holder | None:
     """Who holds, or last held, the lease; None if nobody does."""
-    try:
-        return Holder(**json.loads(storage.read(LEASE_FILE)))
-    except FileNotFoundError:
-        return None
+    names = [name for name in storage.files(LEASE_FOLDER) if _LEASE_NAME.search(name)]
+    return Holder(**json.loads(storage.read(names[-1]))) if names else None
+
+
+def reason_to_stop(storage: Storage, epoch: int) -> str | None:
+    """Why the driver of this epoch and its workers should do no more; None if they may go on."""
+    names = list(storage.files(LEASE_FOLDER))
+    if _stop_file(epoch) in names:
+        return "the run was asked to stop"
+    epochs = [int(match[1]) for name in names if (match := _LEASE_NAME.search(name))]
+    if max(epochs, default=epoch) > epoch:
+        return f"driver {max(epochs)} has taken the run over from driver {epoch}"
+    return None
+
+
+def ask_to_stop(storage: Storage, epoch: int) -> None:
+    """Have the workers of this epoch finish the slice they are at, and take no other."""
+    storage.replace(_stop_file(epoch), b"")
 
 
 class Lease:
@@ -59,41 +85,68 @@ class Lease:
         self._storage = storage
         self._stop = threading.Event()
 
-    def __enter__(self) -> Holder:
+    def __enter__(self) -> Lease:
         last = holder_of(self._storage)
         if last is not None and last.is_alive():
-            raise UserError(
-                f"process {last.pid} on {last.host} is at work on this run; wait for it, stop it, or choose "
-                "another --run-dir",
-                where=self._storage.root,
-            )
-        self._me = Holder(socket.gethostname(), os.getpid(), last.epoch + 1 if last else 1, time.time())
-        self._write()
-        self._thread = threading.Thread(target=self._beat, daemon=True)
+            raise _in_use(last, self._storage)
+        epoch = last.epoch + 1 if last else 1
+        self.holder = Holder(socket.gethostname(), os.getpid(), epoch, time.time())
+        if not self._storage.create(_lease_file(epoch), _encoded(self.holder)):
+            raise _in_use(holder_of(self._storage) or self.holder, self._storage)
+        self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
         self._thread.start()
-        return self._me
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop.set()
         self._thread.join()
-        # Kept, with a process number of nobody, so that the next driver's epoch is higher.
-        self._me = Holder(self._me.host, 0, self._me.epoch, time.time())
-        self._write()
+        self._renew(released=True)
+        self._storage.remove(_stop_file(self.holder.epoch))
 
-    def _write(self) -> None:
-        self._storage.replace(LEASE_FILE, json.dumps(asdict(self._me)).encode())
+    def check(self) -> None:
+        """Raise LeaseLostError if another driver has taken the run over."""
+        now = holder_of(self._storage)
+        if now is not None and now.epoch > self.holder.epoch:
+            raise LeaseLostError(
+                f"process {now.pid} on {now.host} has taken over {self._storage.root}, because this one gave "
+                f"no sign of life for {SECONDS_UNTIL_STALE:.0f} s; nothing is lost, and it goes on there"
+            )
 
     def _beat(self) -> None:
         while not self._stop.wait(SECONDS_BETWEEN_BEATS):
-            self._me = Holder(self._me.host, self._me.pid, self._me.epoch, time.time())
-            self._write()
+            try:
+                self._renew()
+            except Exception:  # storage is in trouble: the next beat may come through
+                logging.getLogger(__name__).warning("the lease could not be renewed", exc_info=True)
+
+    def _renew(self, *, released: bool = False) -> None:
+        self.holder = replace(self.holder, beat=time.time(), released=released)
+        self._storage.replace(_lease_file(self.holder.epoch), _encoded(self.holder))
+
+
+def _lease_file(epoch: int) -> str:
+    return f"{LEASE_FOLDER}/{epoch:05d}.json"
+
+
+def _stop_file(epoch: int) -> str:
+    return f"{LEASE_FOLDER}/{epoch:05d}.stop"
+
+
+def _encoded(holder: Holder) -> bytes:
+    return json.dumps(asdict(holder)).encode()
+
+
+def _in_use(holder: Holder, storage: Storage) -> UserError:
+    return UserError(
+        f"process {holder.pid} on {holder.host} is at work on this run; wait for it, stop it, or choose "
+        "another --run-dir",
+        where=storage.root,
+    )
 
 
 def _process_exists(pid: int) -> bool:
-    if pid <= 0:
-        return False
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

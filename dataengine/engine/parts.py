@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from dataengine.engine.batch import Batch
 from dataengine.engine.job import Job
 from dataengine.engine.slice_work import SliceState, StageWork, work_rows
-from dataengine.engine.stage_call import failed
+from dataengine.engine.stage_call import Reason, Suspects, Watch, failed, unwatched
 from dataengine.engine.storage import Storage
 from manifests.identity import digest_of_ids, stable_hash
 from manifests.media import EncodedStems, encode_stems
@@ -94,10 +94,17 @@ def committed_parts(storage: Storage) -> Iterator[Part]:
             yield Part(int(match[1]), match[2])
 
 
-def commit(part: Part, state: SliceState, work: Sequence[StageWork], job: Job) -> Counts:
-    """Write a finished slice as a part, unless it exists."""
+def commit(
+    part: Part,
+    state: SliceState,
+    work: Sequence[StageWork],
+    job: Job,
+    watch: Watch = unwatched,
+    suspects: Suspects | None = None,
+) -> Counts:
+    """Write a finished slice as a part, unless it exists; `watch` and `suspects` as `GroupRunner.run` has them."""
     rows = _final_rows(state, {"pipeline_digest": job.pipeline_digest, "models": job.models})
-    rows = _write_audio(rows, part.name.removesuffix(".parquet"), job)
+    rows = _write_audio(rows, part.name.removesuffix(".parquet"), job, watch, suspects or Suspects())
     counts = count_rows(rows)
     schema = job.sample_schema
     part_schema = pa.schema([*schema, *AUDIO_FIELDS], metadata=schema.metadata)
@@ -151,12 +158,13 @@ def _final_rows(state: SliceState, provenance: dict[str, Any]) -> Batch:
     return rows.take(np.lexsort((np.asarray(rows["sample_id"]), np.asarray(rows["row_order"]))))
 
 
-def _write_audio(rows: Batch, stem: str, job: Job) -> Batch:
+def _write_audio(rows: Batch, stem: str, job: Job, watch: Watch, suspects: Suspects) -> Batch:
     """Write the stems of kept and retained rows into a tar; the rows say where they lie.
 
     A row whose stems cannot be stored (they do not add up, or hold NaN) is failed.
     """
-    encoded, rows = _encode(rows, job.sample_rate)
+    encoded, rows = _encode(rows, job.sample_rate, watch, suspects)
+    watch(COMMIT_STAGE, [])
     if not encoded:
         return rows
     storage, keys = job.storage, rows["sample_id"]
@@ -181,24 +189,30 @@ def _write_audio(rows: Batch, stem: str, job: Job) -> Batch:
     )
 
 
-def _encode(rows: Batch, sample_rate: int) -> tuple[dict[int, EncodedStems], Batch]:
+def _encode(
+    rows: Batch, sample_rate: int, watch: Watch, suspects: Suspects
+) -> tuple[dict[int, EncodedStems], Batch]:
     """The stems to store, by row, and the rows, with those failed whose stems cannot be stored."""
     stems = [name for name in ("mixture", "target", "residual") if name in rows]
     if "mixture" not in stems:
         return {}, rows
     columns = {name: rows[name] for name in stems}
     wanted = np.asarray(rows["kept"]) | np.asarray(rows["retained"])
+    ids, guilty = rows["sample_id"], suspects.guilty.get(COMMIT_STAGE, {})
     rows = rows.without(stems)
     encoded: dict[int, EncodedStems] = {}
     for row in np.flatnonzero(wanted).tolist():
-        waveforms = {name: column[row] for name, column in columns.items()}
-        try:
-            encoded[row] = encode_stems(**waveforms, sample_rate=sample_rate)
-        except ValueError as error:
-            bad = failed(rows.slice(row, row + 1), COMMIT_STAGE, error).with_columns(
-                kept=[False], retained=[False]
-            )
-            rows = Batch.concat([rows.slice(0, row), bad, rows.slice(row + 1, len(rows))])
+        if (reason := guilty.get(ids[row])) is None:
+            watch(COMMIT_STAGE, [ids[row]])
+            waveforms = {name: column[row] for name, column in columns.items()}
+            try:
+                encoded[row] = encode_stems(**waveforms, sample_rate=sample_rate)
+                continue
+            except ValueError as error:
+                reason = Reason.of(error)
+        bad = failed(rows.slice(row, row + 1), COMMIT_STAGE, reason)
+        bad = bad.with_columns(kept=[False], retained=[False])
+        rows = Batch.concat([rows.slice(0, row), bad, rows.slice(row + 1, len(rows))])
     return encoded, rows
 
 

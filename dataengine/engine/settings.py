@@ -21,6 +21,12 @@ class EngineSettings(BaseModel):
     """Workers of each group; default: as many as fit the cluster."""
     groups: list[list[str]] | None = None
     """Stage names grouped by hand; default: consecutive stages with the same resources."""
+    stage_seconds: float = Field(default=300.0, gt=0)
+    """Longest that one stage may take for one micro-batch; rows over which it takes longer fail."""
+    worker_memory_gigabytes: float | None = Field(default=None, gt=0)
+    """What one worker may allocate; default: its share of four fifths of its machine's memory."""
+    patience_minutes: float = Field(default=30.0, ge=0)
+    """How long to go on trying while storage is in trouble and no slice gets done."""
     max_failed: float | None = Field(default=None, ge=0)
     """Stop when more units failed: a count if 1 or more, else a share of the units done so far."""
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from dataengine.engine.batch import Batch
 from dataengine.engine.stage import ModelSource, Stage
-from dataengine.engine.stage_call import run_stage
+from dataengine.engine.stage_call import StageResult, Suspects, Watch, run_stage, unwatched
 from manifests.schema import KIND_UNIT, STATUS_DONE, STATUS_FAILED
 
 INDEX_STAGE = "index"
@@ -80,8 +80,12 @@ class GroupRunner:
     """Columns that leave a row when it is settled."""
     micro_batch_units: int
 
-    def run(self, number: int, state: SliceState) -> tuple[SliceState, list[StageWork]]:
+    def run(
+        self, number: int, state: SliceState, watch: Watch = unwatched, suspects: Suspects | None = None
+    ) -> tuple[SliceState, list[StageWork]]:
         """Take slice `number` through the stages, a micro-batch of units at a time.
+
+        `watch` is told before each call of a stage; `suspects` are rows that earlier attempts were lost over.
 
         Raises:
             TransientError: storage kept failing; nothing of the slice is done.
@@ -94,23 +98,23 @@ class GroupRunner:
             for stage, entry in zip(self.stages, work, strict=True):
                 if not len(batch):
                     break
-                batch, done_with = self._run_stage(stage, batch, entry)
+                began, model_began = time.perf_counter(), self.models.seconds()
+                result = run_stage(stage, batch, watch, suspects)
+                entry.seconds += time.perf_counter() - began
+                entry.model_seconds += self.models.seconds() - model_began
+                batch, done_with = self._divide(result, batch, entry)
                 settled.extend(done_with)
             live.append(batch)
         return SliceState(Batch.concat(live) if live else state.live, settled), work
 
-    def _run_stage(self, stage: Stage, batch: Batch, entry: StageWork) -> tuple[Batch, list[Batch]]:
-        """One stage on one micro-batch: the rows that go on, and those that are done with."""
-        began, model_began = time.perf_counter(), self.models.seconds()
-        result = run_stage(stage, batch)
+    def _divide(self, result: StageResult, given: Batch, entry: StageWork) -> tuple[Batch, list[Batch]]:
+        """What goes on to the next stage, and what is done with; both are counted."""
         passed, rejected = _split_rejected(result.passed)
-        entry.seconds += time.perf_counter() - began
-        entry.model_seconds += self.models.seconds() - model_began
-        entry.rows_in += len(batch)
+        entry.rows_in += len(given)
         entry.rows_out += len(passed)
         entry.rejected += len(rejected)
         entry.failed += result.failed
-        entry.audio_seconds += float(np.nansum(batch["duration"]))
+        entry.audio_seconds += float(np.nansum(given["duration"]))
         return passed, [each.without(self.heavy) for each in [*result.settled, rejected] if len(each)]
 
 

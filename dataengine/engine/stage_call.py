@@ -1,11 +1,19 @@
-"""Running one stage on a batch: checking its answer, and narrowing a failure to the rows that cause it."""
+"""Running one stage on a batch: checking its answer, and narrowing a failure to the rows that cause it.
+
+Three things can go wrong. A stage raises: the batch is halved until the rows that cause it stand alone. A
+stage takes its process down, or does not come to an end: whoever watches the process says which rows were
+at work, and the next attempt takes them one by one (`Suspects`). Storage or network are in trouble: that is
+no row's fault, and the slice is put off.
+"""
 
 from __future__ import annotations
 
+import errno
 import time
 import traceback
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -24,11 +32,80 @@ class StageContractError(TypeError):
     """A stage returned something other than what it declared."""
 
 
-PERMANENT_OS_ERRORS = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+PERMANENT_ERRORS = frozenset(
+    {
+        errno.EACCES,
+        errno.EILSEQ,
+        errno.EINVAL,
+        errno.EISDIR,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+        errno.ENODEV,
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.ENXIO,
+        errno.EPERM,
+    }
+)
 """Errors of the operating system that another try would meet again."""
+PERMANENT_CLASSES = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+"""The same, as libraries raise them without a number."""
 
 TRIES_OF_TRANSIENT = 3
 SECONDS_BETWEEN_TRIES = 1.0
+
+
+Watch: TypeAlias = Callable[[str, list[str]], None]
+"""Told which stage is about to work on which rows, by their ids, in case it does not survive."""
+
+
+def unwatched(stage: str, rows: list[str]) -> None:
+    """The watch of a process that nobody watches."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a row failed."""
+
+    error_type: str
+    error: str
+    traceback: str
+
+    @classmethod
+    def of(cls, error: Exception) -> Reason:
+        """What an exception says."""
+        trace = "".join(traceback.format_exception(error))
+        return cls(type(error).__name__, str(error), trace)
+
+
+@dataclass
+class Suspects:
+    """Rows over which earlier attempts at a slice were lost, by stage and id."""
+
+    alone: dict[str, set[str]] = field(default_factory=dict)
+    """Rows that were at work together: they are taken one by one."""
+    guilty: dict[str, dict[str, Reason]] = field(default_factory=dict)
+    """Rows that were at work alone: they have failed."""
+
+    def add(self, stage: str, rows: list[str], reason: Reason) -> None:
+        """Count a loss that came while `stage` worked on `rows`."""
+        if len(rows) == 1:
+            self.guilty.setdefault(stage, {})[rows[0]] = reason
+        else:
+            self.alone.setdefault(stage, set()).update(rows)
+
+    def runs(self, stage: str, rows: list[str]) -> Iterator[tuple[int, int, Reason | None]]:
+        """Cut rows into stretches to be worked on together: start, stop, and why the stretch has failed."""
+        alone, guilty = self.alone.get(stage, set()), self.guilty.get(stage, {})
+        start = 0
+        for position, row in enumerate(rows):
+            if row in alone or row in guilty:
+                if start < position:
+                    yield start, position, None
+                yield position, position + 1, guilty.get(row)
+                start = position + 1
+        if start < len(rows):
+            yield start, len(rows), None
 
 
 @dataclass
@@ -42,46 +119,68 @@ class StageResult:
     failed: int = 0
 
 
-def run_stage(stage: Stage, batch: Batch) -> StageResult:
+def run_stage(
+    stage: Stage, batch: Batch, watch: Watch = unwatched, suspects: Suspects | None = None
+) -> StageResult:
     """Run a stage on a batch of any length; a row that makes it raise is failed, the others pass.
-
-    An exception halves the batch until single rows are left, at this stage alone.
 
     Raises:
         TransientError: storage kept failing.
     """
+    name, suspects = stage.name(), suspects or Suspects()
+    if name not in suspects.alone and name not in suspects.guilty:
+        return _halving(stage, batch, watch)
+    results = [
+        StageResult(batch.slice(0, 0), [failed(batch.slice(start, stop), name, reason)], failed=1)
+        if reason
+        else _halving(stage, batch.slice(start, stop), watch)
+        for start, stop, reason in suspects.runs(name, list(batch["sample_id"]))
+    ]
+    return _together(results) if results else StageResult(batch)
+
+
+def _halving(stage: Stage, batch: Batch, watch: Watch) -> StageResult:
+    """Run a stage; an exception halves the batch until single rows are left, at this stage alone."""
     if not len(batch):
         return StageResult(batch)
     try:
-        return checked(stage, batch, _patiently(stage, batch))
+        return checked(stage, batch, _patiently(stage, batch, watch))
     except TransientError:
         raise
     except Exception as error:
         if len(batch) == 1:
-            return StageResult(batch.slice(0, 0), [failed(batch, stage.name(), error)], failed=1)
+            row = failed(batch, stage.name(), Reason.of(error))
+            return StageResult(batch.slice(0, 0), [row], failed=1)
     middle = len(batch) // 2
-    first, second = (
-        run_stage(stage, batch.slice(0, middle)),
-        run_stage(stage, batch.slice(middle, len(batch))),
-    )
+    halves = batch.slice(0, middle), batch.slice(middle, len(batch))
+    return _together([_halving(stage, half, watch) for half in halves])
+
+
+def _together(results: list[StageResult]) -> StageResult:
     return StageResult(
-        Batch.concat([first.passed, second.passed]),
-        [*first.settled, *second.settled],
-        first.failed + second.failed,
+        Batch.concat([result.passed for result in results]),
+        [rows for result in results for rows in result.settled],
+        sum(result.failed for result in results),
     )
 
 
-def _patiently(stage: Stage, batch: Batch) -> Batch:
+def _patiently(stage: Stage, batch: Batch, watch: Watch) -> Batch:
     """The stage's answer, after a few tries if storage is in trouble."""
     for attempt in range(TRIES_OF_TRANSIENT):
+        watch(stage.name(), list(batch["sample_id"]))
         try:
             return stage.process(batch)
-        except PERMANENT_OS_ERRORS:
-            raise
         except (OSError, TimeoutError) as error:
+            if not is_transient(error):
+                raise
             trouble = error
             time.sleep(SECONDS_BETWEEN_TRIES * 2**attempt)
     raise TransientError(f"stage {stage.name()}: {type(trouble).__name__}: {trouble}") from trouble
+
+
+def is_transient(error: OSError) -> bool:
+    """Whether another try may fare better: storage or network in trouble, not a file that is not there."""
+    return not isinstance(error, PERMANENT_CLASSES) and error.errno not in PERMANENT_ERRORS
 
 
 def checked(stage: Stage, given: Batch, answer: Batch) -> StageResult:
@@ -140,13 +239,12 @@ def _with_candidates(stage: Stage, given: Batch, answer: Batch) -> StageResult:
     return StageResult(answer.with_columns(sample_id=ids, kind=list(kinds)), settled)
 
 
-def failed(row: Batch, stage: str, error: Exception) -> Batch:
+def failed(row: Batch, stage: str, reason: Reason) -> Batch:
     """The same single row as one that failed at `stage`."""
-    trace = "".join(traceback.format_exception(error))
     return row.with_columns(
         status=[STATUS_FAILED],
         stage=[stage],
-        error_type=[type(error).__name__],
-        error=[str(error)],
-        traceback=[trace],
+        error_type=[reason.error_type],
+        error=[reason.error],
+        traceback=[reason.traceback],
     )

@@ -29,9 +29,10 @@ def stop_half_way(run_dir: Path) -> int:
     return len(parts) // 2
 
 
-def hold_lease(run_dir: Path, pid: int) -> None:
-    lease = {"host": socket.gethostname(), "pid": pid, "epoch": 2, "beat": time.time()}
-    (run_dir / "lease.json").write_text(json.dumps(lease))
+def hold_lease(run_dir: Path, *, released: bool = False) -> None:
+    pid, now = os.getpid(), time.time()
+    lease = {"host": socket.gethostname(), "pid": pid, "epoch": 2, "beat": now, "released": released}
+    (run_dir / "lease" / "00002.json").write_text(json.dumps(lease))
 
 
 def test_a_finished_run(run_dir, rows):
@@ -51,7 +52,7 @@ def test_a_finished_run(run_dir, rows):
 
 def test_a_stopped_run(own_run_dir):
     done = stop_half_way(own_run_dir)
-    hold_lease(own_run_dir, 0)
+    hold_lease(own_run_dir, released=True)
     status = status_of(own_run_dir)
     assert status.state == "stopped"
     assert (status.slices_done, status.slices) == (done, 6)
@@ -65,7 +66,7 @@ def test_a_run_whose_shards_are_still_to_be_made_is_not_finished(own_run_dir):
 
 def test_a_running_run_tells_who_and_how_long(own_run_dir):
     stop_half_way(own_run_dir)
-    hold_lease(own_run_dir, os.getpid())
+    hold_lease(own_run_dir)
     status = status_of(own_run_dir)
     assert status.state == "running"
     assert status.writer.pid == os.getpid()
@@ -76,7 +77,7 @@ def test_a_running_run_tells_who_and_how_long(own_run_dir):
 def test_a_run_before_its_first_slice(own_run_dir):
     stop_half_way(own_run_dir)
     shutil.rmtree(own_run_dir / "parts")
-    hold_lease(own_run_dir, os.getpid())
+    hold_lease(own_run_dir)
     status = status_of(own_run_dir)
     assert (status.state, status.slices_done) == ("running", 0)
     assert status.units_per_second is status.seconds_left is status.last_activity is None

@@ -1,0 +1,187 @@
+"""Watching over the process that does the work: a row that crashes it, hangs or eats the memory costs only itself.
+
+The process tells before each call of a stage which rows it takes. When it is lost, a new one does the slice
+again and takes those rows one by one; a row that is alone when the process is lost has failed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Pipe
+from pathlib import Path
+
+from dataengine.engine.messages import SliceReport, answer_of, slice_of
+from dataengine.engine.stage_call import Reason, Suspects
+from dataengine.engine.worker_process import Answer, Note, Ready, SliceRequest
+
+SETUP_SECONDS = 3600.0
+"""Longest that setting up a group's stages may take: models are large and storage may be slow."""
+ENGINE_SECONDS = 1800.0
+"""Longest that the engine's own work on a slice may take: reading the plan, writing the part."""
+LOSSES_WITHOUT_ROWS = 3
+"""So often may the process be lost over a slice while no stage is at work, before the slice is put off."""
+SECONDS_FOR_A_STACK = 2.0
+SHARE_OF_MEMORY = 0.8
+"""Of a machine's memory, what its workers may allocate together."""
+
+
+class WorkerCrashedError(Exception):
+    """The stage took its process down."""
+
+
+class StageStalledError(Exception):
+    """The stage did not come to an end within `engine.stage_seconds`."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a worker's process may use."""
+
+    stage_seconds: float
+    """Longest that one stage may take for one micro-batch."""
+    memory_bytes: int
+    """What it may allocate; 0: no limit."""
+
+
+class Loss(Exception):  # noqa: N818 - an event that is handled, not an error
+    """The process is gone, and what it was at."""
+
+    def __init__(self, note: Note, reason: Reason) -> None:
+        super().__init__(reason.error)
+        self.note, self.reason = note, reason
+
+
+class SupervisedWorker:
+    """A group's work, done in a process that is started anew when it is lost."""
+
+    def __init__(self, work: bytes, last: bool, limits: Limits) -> None:
+        """Take on a pickled `GroupWork`; `last` as it says. Nothing starts before there is a slice to do."""
+        self._work, self._last, self._limits = work, last, limits
+        self._process: _Process | None = None
+        self._fatal: str | None = None
+
+    def do(self, message: int | bytes) -> Answer:
+        """Have one slice done: a number, or what an earlier group made of it."""
+        suspects, losses_without_rows = Suspects(), 0
+        number = message if isinstance(message, int) else slice_of(message)
+        while True:
+            if fatal := self._ensure_process():
+                return answer_of(SliceReport(number, fatal=fatal), self._last)
+            assert self._process is not None
+            try:
+                return self._process.ask(SliceRequest(message, suspects))
+            except Loss as loss:
+                self._process = None
+                if loss.note.rows:
+                    suspects.add(loss.note.stage, loss.note.rows, loss.reason)
+                    continue
+                losses_without_rows += 1
+                if losses_without_rows == LOSSES_WITHOUT_ROWS:
+                    why = f"{loss.reason.error_type}: {loss.reason.error}\n{loss.reason.traceback}"
+                    return answer_of(SliceReport(number, postponed=why), self._last)
+
+    def _ensure_process(self) -> str | None:
+        """Start the process unless it lives; says why that cannot be done, if it cannot."""
+        if self._process is None and self._fatal is None:
+            self._process = _Process(self._work, self._limits)
+            try:
+                self._fatal = self._process.set_up()
+            except Loss as loss:
+                self._fatal = f"while a stage was set up: {loss}\n{loss.reason.traceback}"
+        return self._fatal
+
+
+class _Process:
+    """One process, from its start to its loss."""
+
+    def __init__(self, work: bytes, limits: Limits) -> None:
+        self._work, self._limits = work, limits
+        self._crash_file = tempfile.NamedTemporaryFile(prefix="dataengine-", suffix=".stack")  # noqa: SIM115
+        self._connection, theirs = Pipe()
+        fds = (theirs.fileno(), self._crash_file.fileno())
+        call = f"from dataengine.engine.worker_process import main; main({fds[0]}, {fds[1]}, {limits.memory_bytes})"
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        self._process = subprocess.Popen([sys.executable, "-c", call], pass_fds=fds, env=environment)
+        theirs.close()
+        self._note = Note("", [])
+
+    def set_up(self) -> str | None:
+        """Hand over the work and wait until its stages are set up; the traceback if they cannot be."""
+        try:
+            self._connection.send_bytes(self._work)
+        except OSError as error:
+            raise self._lost() from error
+        answer = self._receive(SETUP_SECONDS)
+        assert isinstance(answer, Ready)
+        return answer.fatal
+
+    def ask(self, request: SliceRequest) -> Answer:
+        """Have a slice done. Raises Loss."""
+        self._note = Note("", [])
+        try:
+            self._connection.send(request)
+        except OSError as error:
+            raise self._lost() from error
+        while True:
+            answer = self._receive(self._limits.stage_seconds if self._note.stage else ENGINE_SECONDS)
+            if isinstance(answer, bytes | str):
+                return answer
+            assert isinstance(answer, Note)
+            self._note = answer
+
+    def _receive(self, seconds: float) -> object:
+        if not self._connection.poll(seconds):
+            raise self._stalled(seconds)
+        try:
+            return self._connection.recv()
+        except (EOFError, OSError) as error:
+            raise self._lost() from error
+
+    def _lost(self) -> Loss:
+        code = self._process.wait()
+        how = f"signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"exit code {code}"
+        hint = "; it may have needed more memory than there is" if code == -signal.SIGKILL else ""
+        return self._loss(WorkerCrashedError(f"the process ended with {how}{hint}"))
+
+    def _stalled(self, seconds: float) -> Loss:
+        self._process.send_signal(signal.SIGUSR1)  # it writes where it hangs
+        time.sleep(SECONDS_FOR_A_STACK)
+        self._process.kill()
+        self._process.wait()
+        return self._loss(StageStalledError(f"it did not come to an end within {seconds:g} s"))
+
+    def _loss(self, error: Exception) -> Loss:
+        stack = Path(self._crash_file.name).read_text(errors="replace")
+        self._crash_file.close()
+        self._connection.close()
+        return Loss(self._note, Reason(type(error).__name__, str(error), _without_addresses(stack)))
+
+
+def _without_addresses(stack: str) -> str:
+    """A stack without what differs from one time to the next."""
+    return re.sub(r"0x[0-9a-f]+", "0x…", stack)
+
+
+def memory_share(share: float) -> int:
+    """Bytes that a worker may allocate that is `share` of what its machine runs."""
+    return int(_machine_memory() * SHARE_OF_MEMORY * share)
+
+
+def _machine_memory() -> int:
+    """Bytes of memory of this machine, or of the control group that we are confined to."""
+    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    for place in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            text = Path(place).read_text().strip()
+        except OSError:
+            continue
+        if text.isdigit():
+            limits.append(int(text))
+    return min(limits)

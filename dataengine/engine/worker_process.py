@@ -1,0 +1,170 @@
+"""The process that does a group's work, as a child of a Ray actor that watches over it.
+
+It is a program of its own, not a fork: it inherits no threads and no locks, and does not import Ray.
+On its connection come the work (once), then a slice at a time; back go a note before each call of a stage,
+so that the watcher knows which rows were at work should the process not survive, and one answer a slice.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import resource
+import signal
+import socket
+import threading
+import time
+import traceback
+from dataclasses import dataclass
+from errno import ENOSPC
+from multiprocessing.connection import Connection
+from typing import TypeAlias
+
+import cloudpickle
+import pyarrow as pa
+
+from dataengine.engine.grouping import WorkerGroup
+from dataengine.engine.job import Job
+from dataengine.engine.lease import reason_to_stop
+from dataengine.engine.messages import SliceMessage, SliceReport, answer_of, pack, unpack
+from dataengine.engine.parts import commit, part_of
+from dataengine.engine.plan import read_slice
+from dataengine.engine.slice_work import GroupRunner, SliceState, StageWork, units_of
+from dataengine.engine.stage_call import Suspects, TransientError, Watch
+
+SECONDS_BETWEEN_LOOKS = 1.0
+
+Answer: TypeAlias = "bytes | str"
+"""To the next group a packed slice; to the driver a report as JSON."""
+
+
+@dataclass(frozen=True)
+class GroupWork:
+    """What a worker is there for."""
+
+    job: Job
+    group: WorkerGroup
+    first: bool
+    """Whether it takes numbers of slices, not what an earlier group made of them."""
+    last: bool
+    """Whether it commits."""
+
+
+@dataclass(frozen=True)
+class SliceRequest:
+    """A slice to be done, and the rows that earlier attempts were lost over."""
+
+    message: int | bytes
+    suspects: Suspects
+
+
+@dataclass(frozen=True)
+class Note:
+    """A stage is about to work on these rows; no stage: the engine is at work itself."""
+
+    stage: str
+    rows: list[str]
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The stages are set up, or why they cannot be."""
+
+    fatal: str | None
+
+
+class SliceWorker:
+    """A group's stages, set up, and what they do with a slice."""
+
+    def __init__(self, work: GroupWork, watch: Watch) -> None:
+        self._work, self._watch = work, watch
+        job, group = work.job, work.group
+        self._runner = GroupRunner(
+            group.name, group.stages, job.stages[0].context.models, job.heavy_columns, job.micro_batch_units
+        )
+        for stage in group.stages:
+            stage.setup()
+
+    def do(self, request: SliceRequest) -> Answer:
+        """Take one slice through the group."""
+        if isinstance(request.message, bytes):
+            given = unpack(request.message)
+            if given.report is not None:  # an earlier group could not do the slice
+                return self._answer(given.report)
+            return self._run(given, request.suspects)
+        number = request.message
+        try:
+            if reason_to_stop(self._work.job.storage, self._work.job.epoch):
+                return self._answer(SliceReport(number, stopped=(socket.gethostname(), os.getppid())))
+            units = read_slice(self._work.job.storage, number)
+        except Exception as error:  # the plan cannot be read now: storage is in trouble
+            return self._answer(_postponed(number, error))
+        return self._run(SliceMessage(number, units, units_of(units), []), request.suspects)
+
+    def _run(self, given: SliceMessage, suspects: Suspects) -> Answer:
+        try:
+            state, mine = self._runner.run(given.slice, given.state, self._watch, suspects)
+            work = [*given.work, *mine]
+            if not self._work.last:
+                return pack(SliceMessage(given.slice, given.units, state, work))
+            return self._commit(given.slice, given.units, state, work, suspects)
+        except Exception as error:  # no row's fault: the slice stays to be done, and the driver hears why
+            return self._answer(_postponed(given.slice, error))
+
+    def _answer(self, report: SliceReport) -> Answer:
+        return answer_of(report, self._work.last)
+
+    def _commit(
+        self, number: int, units: pa.Table, state: SliceState, work: list[StageWork], suspects: Suspects
+    ) -> Answer:
+        job = self._work.job
+        part = part_of(number, units, job.pipeline_digest)
+        counts = commit(part, state, work, job, self._watch, suspects)
+        return self._answer(SliceReport(number, counts, tuple(work)))
+
+
+def _postponed(number: int, error: Exception) -> SliceReport:
+    if isinstance(error, TransientError | OSError):
+        full = isinstance(error, OSError) and error.errno == ENOSPC
+        return SliceReport(number, postponed=f"{type(error).__name__}: {error}", no_space=full)
+    return SliceReport(number, postponed=traceback.format_exc())
+
+
+def main(connection_fd: int, crash_fd: int, memory_bytes: int) -> None:
+    """Work until the connection ends.
+
+    `crash_fd` is a file for the Python stack of a crash, or of a hang when SIGUSR1 asks for it;
+    `memory_bytes`, unless 0, is what the process may allocate: beyond it allocating fails, with an
+    exception, where the machine would otherwise start to kill.
+    """
+    faulthandler.enable(crash_fd, all_threads=False)
+    faulthandler.register(signal.SIGUSR1, crash_fd, all_threads=False)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
+    if memory_bytes:
+        resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+    connection = Connection(connection_fd)
+    _die_with(os.getppid())
+    work: GroupWork = cloudpickle.loads(connection.recv_bytes())
+    try:
+        worker = SliceWorker(work, lambda stage, rows: connection.send(Note(stage, rows)))
+    except Exception:
+        connection.send(Ready(traceback.format_exc()))
+        return
+    connection.send(Ready(None))
+    while True:
+        try:
+            request: SliceRequest = connection.recv()
+        except EOFError:
+            return
+        connection.send(worker.do(request))
+
+
+def _die_with(parent: int) -> None:
+    """End this process soon after its parent has ended: nobody would read its answers."""
+
+    def wait() -> None:
+        while os.getppid() == parent:
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+        os._exit(1)
+
+    threading.Thread(target=wait, name="parent", daemon=True).start()
