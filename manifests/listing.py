@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from dataengine.errors import UserError
 from manifests.given_tables import LIST_SUFFIXES, read_list
 from manifests.media.source import is_local, local_path
+from manifests.remote import open_filesystem, storage_errors
 
 # fmt: off
 NOT_MEDIA_SUFFIXES = frozenset({
@@ -91,19 +92,18 @@ def _walk(folder: str, listing: Listing) -> Iterator[str]:
 
 
 def _add_remote(source: str, listing: Listing) -> None:
-    import fsspec
-
+    filesystem, path = open_filesystem(source)
     try:
-        filesystem, path = fsspec.core.url_to_fs(source)
-        if source.lower().endswith(LIST_SUFFIXES):
-            listing.uris.update(dict.fromkeys(read_list(source)))
-        elif glob.has_magic(path):
-            _add_all(map(filesystem.unstrip_protocol, sorted(filesystem.glob(path))), listing)
-        elif source.endswith("/"):
-            _add_all(map(filesystem.unstrip_protocol, sorted(filesystem.find(path))), listing)
-        else:
-            listing.uris[source] = None
-    except (ImportError, ValueError, OSError) as error:
+        with storage_errors(source):
+            if source.lower().endswith(LIST_SUFFIXES):
+                listing.uris.update(dict.fromkeys(read_list(source)))
+            elif glob.has_magic(path):
+                _add_all(map(filesystem.unstrip_protocol, sorted(filesystem.glob(path))), listing)
+            elif source.endswith("/"):
+                _add_all(map(filesystem.unstrip_protocol, sorted(filesystem.find(path))), listing)
+            else:
+                listing.uris[source] = None
+    except OSError as error:
         raise UserError(f"cannot list it: {error}", where=source) from error
 
 

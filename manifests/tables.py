@@ -7,12 +7,14 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataengine.errors import UserError
 from manifests.media.source import is_local, local_path
+from manifests.remote import open_filesystem, storage_errors
 from manifests.schema import SCHEMA_KEY, SCHEMA_VERSION
 
 ROW_GROUP_ROWS = 65_536
@@ -24,19 +26,25 @@ def open_table(uri: str) -> Iterator[pq.ParquetFile]:
 
     Raises UserError if it cannot be opened, or if it was written under a newer version of the contract.
     """
-    import fsspec
-
+    filesystem, path = open_filesystem(uri)
     with ExitStack() as opened:
         try:
-            table = opened.enter_context(pq.ParquetFile(opened.enter_context(fsspec.open(uri, "rb"))))
+            with storage_errors(uri):
+                file = opened.enter_context(filesystem.open(path, "rb"))
+                table = opened.enter_context(_parquet_in(file, uri))
         except FileNotFoundError as error:
             raise UserError("there is no such table", where=uri) from error
-        except pa.ArrowInvalid as error:
-            raise UserError(f"this is no Parquet table: {error}", where=uri) from error
-        except (OSError, ImportError, ValueError) as error:
+        except OSError as error:
             raise UserError(f"this table cannot be opened: {error}", where=uri) from error
         check_version(table.schema_arrow, uri)
         yield table
+
+
+def _parquet_in(file: Any, uri: str) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(file)
+    except pa.ArrowInvalid as error:
+        raise UserError(f"this is no Parquet table: {error}", where=uri) from error
 
 
 def read_table(uri: str, columns: Sequence[str] | None = None) -> pa.Table:
@@ -77,13 +85,12 @@ def write_table(uri: str, table: pa.Table) -> None:
 def _published(uri: str) -> Iterator[Path]:
     """A temporary file that takes its place when the block ends well."""
     if not is_local(uri):
-        import fsspec
-
+        filesystem, path = open_filesystem(uri)
         with tempfile.TemporaryDirectory() as folder:
             temporary = Path(folder) / "table.parquet"
             yield temporary
-            filesystem, path = fsspec.core.url_to_fs(uri)
-            filesystem.put_file(str(temporary), path)
+            with storage_errors(uri):
+                filesystem.put_file(str(temporary), path)
         return
     target = Path(local_path(uri))
     target.parent.mkdir(parents=True, exist_ok=True)

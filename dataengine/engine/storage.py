@@ -1,30 +1,39 @@
 """Files of a run directory, on any filesystem that fsspec knows.
 
 The one promise everything rests on is `create`: a file appears whole under its name, or not at all, and
-only the first of several writers succeeds.
+only the first of several writers succeeds. Local filesystems keep it by a hard link, S3 and Google Cloud
+Storage by a conditional PUT. Trouble with a filesystem is an OSError, whatever its client raises.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from dataengine.errors import UserError
+from manifests.remote import open_filesystem, storage_errors
 
 TEMPORARY_SUFFIX = ".incomplete"
+
+UPLOAD_CHUNK_BYTES = 8 * 2**20
+"""Larger files are uploaded in pieces of this size, ten at a time: what an upload holds in memory."""
 
 
 @dataclass(frozen=True)
 class Storage:
-    """A directory, local or remote; all paths given to its methods are relative to it, with `/`."""
+    """A directory, local or remote; all paths given to its methods are relative to it, with `/`.
+
+    Methods raise OSError where storage is in trouble.
+    """
 
     root: str
 
@@ -37,10 +46,6 @@ class Storage:
         """
         text = str(place)
         storage = cls(text.rstrip("/") if "://" in text else str(Path(text).resolve()))
-        try:
-            storage.filesystem  # noqa: B018 - found here, where the user's word is at hand
-        except (ImportError, ValueError) as error:
-            raise UserError(f"this place cannot be opened: {error}", where=text) from error
         if storage.is_local and Path(storage.path("")).is_file():
             raise UserError("this is a file; a directory is wanted", where=text)
         return storage
@@ -48,11 +53,11 @@ class Storage:
     @cached_property
     def filesystem(self) -> Any:
         """The fsspec filesystem that the directory is on."""
-        return fsspec.core.url_to_fs(self.root)[0]
+        return open_filesystem(self.root)[0]
 
     @cached_property
     def _base(self) -> str:
-        return str(fsspec.core.url_to_fs(self.root)[1]).rstrip("/")
+        return open_filesystem(self.root)[1].rstrip("/")
 
     def __getstate__(self) -> dict[str, Any]:
         return {"root": self.root}
@@ -71,44 +76,64 @@ class Storage:
 
     def exists(self, name: str) -> bool:
         """Whether a file or folder has this name."""
-        return bool(self.filesystem.exists(self.path(name)))
+        with self._errors(name):
+            try:
+                self.filesystem.info(self.path(name))
+            except FileNotFoundError:
+                return False
+            return True
 
     def read(self, name: str) -> bytes:
         """A file's content. Raises FileNotFoundError."""
-        content: bytes = self.filesystem.cat_file(self.path(name))
-        return content
+        with self._errors(name):
+            content: bytes = self.filesystem.cat_file(self.path(name))
+            return content
 
     def read_range(self, name: str, start: int, length: int) -> bytes:
-        """Bytes `start` to `start + length` of a file."""
-        content: bytes = self.filesystem.cat_file(self.path(name), start=start, end=start + length)
+        """Bytes `start` to `start + length` of a file. Raises OSError if the file is shorter."""
+        with self._errors(name):
+            content: bytes = self.filesystem.cat_file(self.path(name), start=start, end=start + length)
+        if len(content) < length:
+            raise OSError(f"{self.path(name)} ends before byte {start + length}")
         return content
 
-    def open(self, name: str) -> Any:
+    def open(self, name: str) -> io.BufferedIOBase:
         """A seekable binary file, for reading."""
-        return self.filesystem.open(self.path(name), "rb")
+        with self._errors(name):
+            file = self.filesystem.open(self.path(name), "rb")
+        return file if self.is_local else io.BufferedReader(_RemoteFile(file, self.path(name)))
 
     def size(self, name: str) -> int:
         """A file's size in bytes."""
-        return int(self.filesystem.size(self.path(name)))
+        with self._errors(name):
+            return int(self.filesystem.size(self.path(name)))
 
     def files(self, folder: str, suffix: str = "") -> Iterator[str]:
         """Names of all files below a folder, sorted; none if there is no such folder."""
-        self.filesystem.invalidate_cache()
-        if not self.filesystem.exists(self.path(folder)):
-            return
         skip = len(self._base) + 1
-        for full in sorted(self.filesystem.find(self.path(folder))):
+        for full in sorted(self._found(folder)):
             if full.endswith(suffix):
                 yield full[skip:]
 
+    def _found(self, folder: str) -> list[str]:
+        """Full paths of all files below a folder. A listing that breaks off must never pass for a short one."""
+        path = self.path(folder)
+        if self.is_local:
+            walk = os.walk(path, onerror=_raise_unless_missing)
+            return [os.path.join(inside, name) for inside, _, names in walk for name in names]
+        with self._errors(folder):
+            return list(self.filesystem.find(path))
+
     def create(self, name: str, content: bytes) -> bool:
-        """Write a file unless it exists; False if it does. Whoever reads the name sees it whole."""
+        """Write a file unless it exists; False if it does. Whoever reads the name sees it whole.
+
+        Where the answer to a remote write is lost and the write is tried again, the second try finds the
+        first: False then means that the file is there, not that another wrote it.
+        """
         if not self.is_local:
-            try:
-                self.filesystem.pipe_file(self.path(name), content, mode="create")
-            except FileExistsError:
-                return False
-            return True
+            return self._create_remote(
+                name, lambda path: self.filesystem.pipe_file(path, content, mode="create")
+            )
         with self.temporary(name) as temporary:
             temporary.write_bytes(content)
             return self.publish(temporary, name)
@@ -116,7 +141,8 @@ class Storage:
     def replace(self, name: str, content: bytes) -> None:
         """Write a file, whole, over what stands there."""
         if not self.is_local:
-            self.filesystem.pipe_file(self.path(name), content)
+            with self._errors(name):
+                self.filesystem.pipe_file(self.path(name), content)
             return
         with self.temporary(name) as temporary:
             temporary.write_bytes(content)
@@ -130,9 +156,12 @@ class Storage:
         return _TemporaryFile(folder)
 
     def publish(self, temporary: Path, name: str) -> bool:
-        """Give a finished local file its name unless the name exists; False if it does."""
+        """Give a finished local file its name unless the name exists; False as `create` says."""
         if not self.is_local:
-            return self.create(name, temporary.read_bytes())
+            options = {"mode": "create", "chunksize": UPLOAD_CHUNK_BYTES}
+            return self._create_remote(
+                name, lambda path: self.filesystem.put_file(str(temporary), path, **options)
+            )
         _flush(temporary)
         try:
             os.link(temporary, self.path(name))
@@ -143,8 +172,61 @@ class Storage:
 
     def remove(self, name: str) -> None:
         """Remove a file, or a folder with all that it holds; nothing happens if there is none."""
-        if self.exists(name):
-            self.filesystem.rm(self.path(name), recursive=True)
+        with self._errors(name):
+            try:
+                self.filesystem.rm(self.path(name), recursive=True)
+            except FileNotFoundError:
+                return
+
+    def _create_remote(self, name: str, write: Callable[[str], None]) -> bool:
+        """Have `write`, which is given the full path, do a conditional PUT; False if the name exists."""
+        with self._errors(name):
+            try:
+                write(self.path(name))
+            except FileExistsError:
+                return False
+            except OSError:  # some servers refuse in other words, and a lost answer may hide a success
+                if self.exists(name):
+                    return False
+                raise
+            return True
+
+    def _errors(self, name: str) -> AbstractContextManager[None]:
+        return storage_errors(self.path(name))
+
+
+class _RemoteFile(io.RawIOBase):
+    """A remote file whose trouble is an OSError."""
+
+    def __init__(self, file: Any, place: str) -> None:
+        self._file = file
+        self._place = place
+
+    def readable(self) -> bool:
+        """True: it is there to be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """True: every read names its range."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer; returns the number of bytes read."""
+        with storage_errors(self._place):
+            return int(self._file.readinto(buffer))
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move to a position and return it."""
+        return int(self._file.seek(offset, whence))
+
+    def tell(self) -> int:
+        """The position in bytes."""
+        return int(self._file.tell())
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+        super().close()
 
 
 class _TemporaryFile:
@@ -154,7 +236,7 @@ class _TemporaryFile:
         self._folder = folder
 
     def __enter__(self) -> Path:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        _make_folder(self._folder)
         handle, path = tempfile.mkstemp(suffix=TEMPORARY_SUFFIX, dir=self._folder)
         os.close(handle)
         os.chmod(path, 0o644)
@@ -163,6 +245,20 @@ class _TemporaryFile:
 
     def __exit__(self, *_: object) -> None:
         self._path.unlink(missing_ok=True)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and those above it; each is on disk before a file in it can be."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _flush(folder.parent)
+
+
+def _raise_unless_missing(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def _flush(path: Path) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from dataengine.errors import UserError
 from manifests.media.errors import CorruptMediaError, EmptyFileError, MediaError, UnknownFormatError
+from manifests.remote import as_os_error, open_filesystem, storage_errors
 
 SMALL_BYTES = 2**20
 """Local files up to this size are read at once: decoders seek back and forth."""
@@ -100,7 +100,7 @@ class Source:
     def raise_failure(self) -> None:
         """Raise what went wrong with the storage, if anything did, as an OSError."""
         if self.failure is not None:
-            raise _as_os_error(self.failure, self.uri)
+            raise as_os_error(self.failure, self.uri)
 
 
 def is_local(uri: str) -> bool:
@@ -137,21 +137,14 @@ def _open_local(uri: str) -> Source:
 
 
 def _open_remote(uri: str) -> Source:
-    import fsspec
-
-    try:
-        filesystem, path = fsspec.core.url_to_fs(uri)
-    except (ImportError, ValueError) as error:
-        raise UserError(f"cannot read {uri}: {error}") from error
-    try:
+    filesystem, path = open_filesystem(uri)
+    with storage_errors(uri):
         facts = filesystem.info(path)
         size, etag = facts.get("size"), facts.get("ETag") or facts.get("etag")
         if size is None or size <= WHOLE_FETCH_BYTES:
             data = _fetch(filesystem, path)
             return Source(uri, io.BytesIO(data), len(data), etag)
         file = filesystem.open(path, "rb", block_size=RANGE_BYTES, cache_type="blockcache")
-    except Exception as error:
-        raise _as_os_error(error, uri) from error
     return Source(uri, file, size, etag)
 
 
@@ -162,17 +155,3 @@ def _fetch(filesystem: Any, path: str) -> bytes:
     if len(data) > WHOLE_FETCH_BYTES:
         raise OSError(f"the server names no size and sends more than {WHOLE_FETCH_BYTES} bytes")
     return data
-
-
-def _as_os_error(error: Exception, uri: str) -> OSError:
-    """What a storage client raised, as the OSError it means; clients have hierarchies of their own."""
-    if isinstance(error, OSError):
-        return error
-    status = getattr(error, "status", None)
-    if status in (401, 403):
-        return PermissionError(f"{uri}: {_one_line(error)}")
-    return OSError(f"{uri}: {type(error).__name__}: {_one_line(error)}")
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
