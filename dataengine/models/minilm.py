@@ -54,7 +54,9 @@ class MiniLmAdapter(Adapter):
 
 
 class MiniLm:
-    """A TextEncoder."""
+    """A TextEncoder and a TokenEncoder."""
+
+    width = WIDTH
 
     def __init__(self, card: ModelCard, session: Any, tokenizer: Any) -> None:
         self.card = card
@@ -65,7 +67,7 @@ class MiniLm:
     def encode(self, texts: Sequence[str]) -> Matrix:
         """See TextEncoder."""
         vectors = {text: self._remembered[text] for text in texts if text in self._remembered}
-        vectors.update(self._encode_new([text for text in dict.fromkeys(texts) if text not in vectors]))
+        vectors.update(self._run([text for text in dict.fromkeys(texts) if text not in vectors], "vectors"))
         for text, vector in vectors.items():
             self._remembered[text] = vector
             self._remembered.move_to_end(text)
@@ -73,9 +75,17 @@ class MiniLm:
             self._remembered.popitem(last=False)
         return np.array([vectors[text] for text in texts], dtype=np.float32).reshape(len(texts), WIDTH)
 
-    def _encode_new(self, texts: list[str]) -> dict[str, Matrix]:
-        """Texts with the same number of tokens go together, so that nothing is padded, and always as many:
-        the same matrix products round a text's vector in the same way whatever other texts there are."""
+    def encode_tokens(self, texts: Sequence[str]) -> list[Matrix]:
+        """See TokenEncoder; the states of the last layer, the marks of a text's start and end among them."""
+        states = self._run(list(dict.fromkeys(texts)), "states")
+        return [states[text] for text in texts]
+
+    def _run(self, texts: list[str], output: str) -> dict[str, Matrix]:
+        """One of the graph's outputs for each text.
+
+        Texts with the same number of tokens go together, so that nothing is padded, and always as many:
+        the same matrix products round a text's vector in the same way whatever other texts there are.
+        """
         by_length: dict[int, list[tuple[str, list[int]]]] = {}
         for text, encoding in zip(texts, self._tokenizer.encode_batch(texts), strict=True):
             by_length.setdefault(len(encoding.ids), []).append((text, encoding.ids))
@@ -84,13 +94,14 @@ class MiniLm:
             for start in range(0, len(group), TEXTS_PER_CALL):
                 some = group[start : start + TEXTS_PER_CALL]
                 tokens = np.resize(np.array([ids for _, ids in some], np.int64), (TEXTS_PER_CALL, length))
-                (answers,) = self._session.run(None, {"tokens": tokens})
+                (answers,) = self._session.run([output], {"tokens": tokens})
                 vectors.update(zip([text for text, _ in some], answers, strict=False))
         return vectors
 
 
 def bert_graph(weights: Path) -> bytes:
-    """The encoder as a serialised ONNX model: tokens [texts, length] → unit vectors [texts, 384]."""
+    """The encoder as a serialised ONNX model: tokens [texts, length] → unit vectors [texts, 384], and the
+    states they are the mean of [texts, length, 384]."""
     from safetensors.numpy import load_file
 
     tensors = load_file(weights)
@@ -114,7 +125,7 @@ def _graph_text() -> str:
     layers = "\n".join(_layer_text(number) for number in range(LAYERS))
     return f"""
 <ir_version: 9, opset_import: ["" : 20]>
-minilm (int64[texts, length] tokens) => (float[texts, {WIDTH}] vectors) {{
+minilm (int64[texts, length] tokens) => (float[texts, {WIDTH}] vectors, float[texts, length, {WIDTH}] states) {{
   words = Gather(embeddings_word_embeddings_weight, tokens)
   size = Shape <start = 1, end = 2> (tokens)
   positions = Slice(embeddings_position_embeddings_weight, first, size, first)
@@ -123,7 +134,8 @@ minilm (int64[texts, length] tokens) => (float[texts, {WIDTH}] vectors) {{
   embedded = Add(placed, kind)
   x0 = LayerNormalization <epsilon = 1e-12> (embedded, embeddings_LayerNorm_weight, embeddings_LayerNorm_bias)
 {layers}
-  pooled = ReduceMean <keepdims = 0> (x{LAYERS}, length_axis)
+  states = Identity(x{LAYERS})
+  pooled = ReduceMean <keepdims = 0> (states, length_axis)
   vectors = LpNormalization <axis = 1, p = 2> (pooled)
 }}"""
 

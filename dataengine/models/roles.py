@@ -95,6 +95,19 @@ class TextEncoder(Model, Protocol):
         ...
 
 
+class TokenEncoder(Model, Protocol):
+    """Turns text into one vector a token, for cross-attention; not every text encoder can."""
+
+    @property
+    def width(self) -> int:
+        """Numbers in a vector."""
+        ...
+
+    def encode_tokens(self, texts: Sequence[str]) -> list[Matrix]:
+        """For each text [tokens, width]; at least one token."""
+        ...
+
+
 @dataclass(frozen=True)
 class TextAudioScore:
     """How well a text describes a waveform."""

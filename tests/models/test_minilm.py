@@ -25,7 +25,9 @@ def test_vectors_are_those_of_transformers_with_mean_pooling(encoder):
     for text in TEXTS:
         tokens = tokenizer(text, truncation=True, max_length=MAX_TOKENS, return_tensors="pt")
         with torch.inference_mode():
-            pooled = network(**tokens).last_hidden_state[0].mean(dim=0)
+            states = network(**tokens).last_hidden_state[0]
+        np.testing.assert_allclose(encoder.encode_tokens([text])[0], states.numpy(), atol=2e-5)
+        pooled = states.mean(dim=0)
         expected = (pooled / pooled.norm()).numpy()
         np.testing.assert_allclose(encoder.encode([text])[0], expected, atol=2e-6)
 
@@ -44,6 +46,15 @@ def test_vectors_have_unit_length_and_the_order_of_the_texts(encoder):
     np.testing.assert_array_equal(forth, back[::-1])
     np.testing.assert_allclose(np.linalg.norm(forth, axis=1), 1, atol=1e-6)
     assert encoder.encode([]).shape == (0, 384)
+
+
+def test_a_texts_vector_is_the_mean_of_its_tokens_states(encoder):
+    states = encoder.encode_tokens([*TEXTS, TEXTS[0]])
+    means = np.array([each.mean(axis=0) for each in states])
+    means /= np.linalg.norm(means, axis=1, keepdims=True)
+    np.testing.assert_allclose(means, encoder.encode([*TEXTS, TEXTS[0]]), atol=1e-6)
+    assert [len(each) for each in states[:4]] == [5, 3, 4, 2]  # start, words, end
+    assert {each.shape[1] for each in states} == {encoder.width}
 
 
 def test_near_meanings_have_near_vectors(encoder):
