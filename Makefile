@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: install demo test lint clean
+.PHONY: install demo test soak lint clean
 
 install: $(STAMP)
 
@@ -21,6 +21,11 @@ demo: install
 ## All tests, the slow ones too
 test: install
 	$(BIN)/python -m pytest
+
+## Longer fault injection: outages and leases in real time, more kills. An hour or two; ROUNDS=… for more
+ROUNDS ?= 5
+soak: install
+	DATAENGINE_SOAK_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest tests/faults -m "soak or slow" --timeout 7200
 
 lint: install
 	$(BIN)/ruff check .
