@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from dataengine.engine.batch import Batch
+from dataengine.engine.failures import Failure
 from dataengine.engine.parts import Counts
 from dataengine.engine.slice_work import SliceState, StageWork
 
@@ -20,6 +21,7 @@ class SliceReport:
     slice: int
     counts: Counts | None = None
     work: tuple[StageWork, ...] = ()
+    failures: tuple[Failure, ...] = ()
     postponed: str | None = None
     """Why the slice is still to be done: storage was in trouble, or it was lost over and over."""
     no_space: bool = False
@@ -39,6 +41,7 @@ class SliceReport:
         fields = json.loads(text)
         fields["counts"] = Counts(**fields["counts"]) if fields["counts"] else None
         fields["work"] = tuple(StageWork(**entry) for entry in fields["work"])
+        fields["failures"] = tuple(Failure(**entry) for entry in fields["failures"])
         fields["stopped"] = tuple(fields["stopped"]) if fields["stopped"] else None
         return cls(**fields)
 

@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataengine.engine.batch import Batch
+from dataengine.engine.failures import Failure, failures_of
 from dataengine.engine.job import Job
 from dataengine.engine.slice_work import SliceState, StageWork, work_rows
 from dataengine.engine.stage_call import Reason, Suspects, Watch, failed, unwatched
@@ -80,6 +81,14 @@ class Part:
         return f"{PARTS_FOLDER}/{self.slice // PARTS_A_FOLDER:05d}/{self.slice:08d}-{self.part_id}.parquet"
 
 
+@dataclass(frozen=True)
+class Committed:
+    """What became of a slice."""
+
+    counts: Counts
+    failures: tuple[Failure, ...]
+
+
 def part_of(number: int, units: pa.Table, pipeline_digest: str) -> Part:
     """The part that a slice becomes: an id of its inputs, never of output bytes."""
     return Part(
@@ -101,7 +110,7 @@ def commit(
     job: Job,
     watch: Watch = unwatched,
     suspects: Suspects | None = None,
-) -> Counts:
+) -> Committed:
     """Write a finished slice as a part, unless it exists; `watch` and `suspects` as `GroupRunner.run` has them."""
     rows = _final_rows(state, {"pipeline_digest": job.pipeline_digest, "models": job.models})
     rows = _write_audio(rows, part.name.removesuffix(".parquet"), job, watch, suspects or Suspects())
@@ -118,7 +127,7 @@ def commit(
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd")
     job.storage.create(part.name, sink.getvalue())
-    return counts
+    return Committed(counts, failures_of(rows))
 
 
 def count_rows(rows: Batch) -> Counts:

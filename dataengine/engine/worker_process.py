@@ -119,8 +119,8 @@ class SliceWorker:
     ) -> Answer:
         job = self._work.job
         part = part_of(number, units, job.pipeline_digest)
-        counts = commit(part, state, work, job, self._watch, suspects)
-        return self._answer(SliceReport(number, counts, tuple(work)))
+        done = commit(part, state, work, job, self._watch, suspects)
+        return self._answer(SliceReport(number, done.counts, tuple(work), done.failures))
 
 
 def _postponed(number: int, error: Exception) -> SliceReport:
