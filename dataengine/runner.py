@@ -16,12 +16,14 @@ import pyarrow.parquet as pq
 from rich.console import Console
 
 from dataengine.engine.cluster import ClusterSize, cluster, messages_to
+from dataengine.engine.events import EventLog
 from dataengine.engine.execute import SECONDS_TO_STOP, EngineError, Execution, StoppedError, plan_pools
 from dataengine.engine.finish import Finished, finish
 from dataengine.engine.footers import read_footers
 from dataengine.engine.grouping import group_stages
 from dataengine.engine.job import Job
 from dataengine.engine.lease import Holder, Lease
+from dataengine.engine.metrics import RunMetrics
 from dataengine.engine.parts import Counts, committed_parts
 from dataengine.engine.plan import Plan, manifest_digest, plan_schema, write_plan
 from dataengine.engine.storage import Storage
@@ -78,7 +80,12 @@ def run(
         StoppedError: SIGTERM came, and the slices under way are committed.
     """
     storage = Storage.at(run_dir)
-    with Lease(storage) as lease, messages_to(_messages_file(storage)) as terminal, on_sigterm(_stop_at_once):
+    with (
+        Lease(storage) as lease,
+        messages_to(_messages_file(storage)) as terminal,
+        on_sigterm(_stop_at_once),
+        EventLog(storage, lease.holder.epoch) as events,
+    ):
         plan = _plan(pipeline, storage)
         job = _job(pipeline, storage, lease.holder)
         slices = plan.slices if limit is None else min(plan.slices, -(-limit // plan.slice_units))
@@ -89,12 +96,15 @@ def run(
             Console(file=terminal),
         )
         with progress.shown():
-            if len(todo := _without_part(slices, storage)):
+            todo = _without_part(slices, storage)
+            events.write("run_started", run=storage.root, pipeline_digest=pipeline.digest, slices=len(todo))
+            if len(todo):
                 with cluster(address) as size, _driver_log(storage, lease.holder, progress) as log:
-                    _label(pipeline, job, size, todo, progress, log, lease)
+                    _label(pipeline, job, size, todo, progress, log, lease, events)
             finished = finish(job, pipeline.pack, progress.writing)
         summary = _summary(storage, finished)
         storage.replace(SUMMARY_FILE, summary.to_json().encode())
+        events.write("run_finished", **asdict(summary.counts), packed=summary.packed, shards=summary.shards)
     return summary
 
 
@@ -161,11 +171,16 @@ def _label(
     progress: RunProgress,
     log: dict[str, Any],
     lease: Lease,
+    events: EventLog,
 ) -> None:
     """Have the workers do these slices."""
     send_file_stages_by_value()
     pools = plan_pools(group_stages(job.stages, pipeline.engine.groups), size, pipeline.engine.workers)
     log["workers"] = sum(pool.workers for pool in pools)
+    metrics = RunMetrics(job.storage.root, progress.units, progress.done_before.units, len(todo))
+    for pool in pools:
+        metrics.show_workers(pool.group.name, pool.workers)
+        events.write("pool_planned", group=pool.group.name, workers=pool.workers, cpus_each=pool.cpus_each)
     execution = Execution(job, pools, pipeline.engine)
     max_failed = pipeline.engine.max_failed
 
@@ -175,7 +190,8 @@ def _label(
 
     with raising_after(StoppedError) as stop_within, on_sigterm(stop):
         for report in execution.reports(todo):
-            progress.add(report)
+            for record in (progress, events, metrics):
+                record.add(report)
             counts = progress.done_before + progress.counts
             if max_failed is not None and counts.failed > _allowed(max_failed, counts):
                 raise EngineError(

@@ -26,11 +26,12 @@ import pyarrow as pa
 from dataengine.engine.grouping import WorkerGroup
 from dataengine.engine.job import Job
 from dataengine.engine.lease import reason_to_stop
-from dataengine.engine.messages import SliceMessage, SliceReport, answer_of, pack, unpack
+from dataengine.engine.messages import SliceMessage, SliceReport, answer_of, pack, slice_of, unpack
 from dataengine.engine.parts import commit, part_of
 from dataengine.engine.plan import read_slice
 from dataengine.engine.slice_work import GroupRunner, SliceState, StageWork, units_of
 from dataengine.engine.stage_call import Suspects, TransientError, Watch
+from dataengine.engine.worker_log import WorkerLog
 
 SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -56,6 +57,11 @@ class SliceRequest:
 
     message: int | bytes
     suspects: Suspects
+
+    @property
+    def slice(self) -> int:
+        """The slice's number."""
+        return self.message if isinstance(self.message, int) else slice_of(self.message)
 
 
 @dataclass(frozen=True)
@@ -146,7 +152,14 @@ def main(connection_fd: int, crash_fd: int, memory_bytes: int) -> None:
     _die_with(os.getppid())
     work: GroupWork = cloudpickle.loads(connection.recv_bytes())
     try:
-        worker = SliceWorker(work, lambda stage, rows: connection.send(Note(stage, rows)))
+        log = WorkerLog(work.group.name)
+        log.capture()
+
+        def watch(stage: str, rows: list[str]) -> None:
+            log.at(stage, rows)
+            connection.send(Note(stage, rows))
+
+        worker = SliceWorker(work, watch)
     except Exception:
         connection.send(Ready(traceback.format_exc()))
         return
@@ -156,6 +169,7 @@ def main(connection_fd: int, crash_fd: int, memory_bytes: int) -> None:
             request: SliceRequest = connection.recv()
         except EOFError:
             return
+        log.slice = request.slice
         connection.send(worker.do(request))
 
 
