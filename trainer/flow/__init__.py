@@ -1,0 +1,1 @@
+"""Flow matching: path, prediction, loss and solvers, each apart and each testable on a known flow."""
