@@ -79,7 +79,12 @@ class Tagger(Model, Protocol):
 
     @property
     def hop_seconds(self) -> float:
-        """Time from one frame to the next."""
+        """Time from one frame to the next; frame `i` begins at `i · hop_seconds`."""
+        ...
+
+    @property
+    def window_seconds(self) -> float:
+        """How long a frame lasts."""
         ...
 
     def tag(self, waveforms: Sequence[Waveform], sample_rate: int) -> list[Tags]:

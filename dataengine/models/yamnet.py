@@ -66,6 +66,7 @@ class YamNet:
     """A Tagger: probabilities of AudioSet classes and 1024-d embeddings."""
 
     hop_seconds = PATCH_HOP * HOP / SAMPLE_RATE
+    window_seconds = PATCH_SAMPLES / SAMPLE_RATE
 
     def __init__(self, card: ModelCard, session: Any, classes: tuple[str, ...]) -> None:
         self.card = card
