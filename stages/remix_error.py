@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from dataengine.engine.batch import Batch
 from dataengine.engine.stage import Stage
-from stages.level import powers, ratio_db
+from dataengine.models.level import powers, ratio_db
 
 
 class RemixError(Stage):

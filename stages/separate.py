@@ -11,9 +11,9 @@ from pydantic import Field, PrivateAttr
 
 from dataengine.engine.batch import Batch
 from dataengine.engine.stage import Stage
+from dataengine.models.level import powers, ratio_db
 from dataengine.models.roles import Prompt, Separator, Stems, Waveform
 from manifests.schema import WAVEFORM
-from stages.level import powers, ratio_db
 
 
 class Separate(Stage):

@@ -9,9 +9,9 @@ import pyarrow as pa
 from pydantic import Field
 
 from dataengine.engine.batch import Batch
+from dataengine.models.level import frame_levels
 from dataengine.models.roles import Waveform
 from manifests.schema import SPANS
-from stages.level import frame_levels
 from stages.sounding import SoundingStage
 
 SPIKY = "spiky"

@@ -23,12 +23,12 @@ import pyarrow.parquet as pq
 from dataengine.errors import UserError
 from dataengine.evaluation.metrics import si_sdr
 from dataengine.evaluation.phrase_meanings import PhraseMeanings
+from dataengine.models.level import FLOOR_DB, frame_levels
 from dataengine.models.roles import Waveform
 from dataengine.report.run_directory import CANDIDATE, RunDirectory
 from dataengine.report.stored_audio import StoredAudio
 from manifests.media import read_window
 from manifests.progress import Progress
-from stages.level import FLOOR_DB, frame_levels
 
 Mask: TypeAlias = "np.ndarray[Any, np.dtype[np.bool_]]"
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from stages.level import FLOOR_DB, frame_levels, powers, ratio_db
+from dataengine.models.level import FLOOR_DB, frame_levels, powers, ratio_db
 
 WAVEFORMS = hnp.arrays(np.float32, st.integers(1, 500), elements=st.floats(-1, 1, width=32))
 
