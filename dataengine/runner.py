@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from rich.console import Console
 
+from dataengine.engine.attempts import attempts_of, planned_slices
 from dataengine.engine.cluster import ClusterSize, cluster, messages_to
 from dataengine.engine.events import EventLog
 from dataengine.engine.execute import SECONDS_TO_STOP, EngineError, Execution, StoppedError, plan_pools
@@ -24,6 +25,7 @@ from dataengine.engine.grouping import group_stages
 from dataengine.engine.job import Job
 from dataengine.engine.lease import Holder, Lease
 from dataengine.engine.metrics import RunMetrics
+from dataengine.engine.part_rows import counts_so_far
 from dataengine.engine.parts import Counts, committed_parts
 from dataengine.engine.plan import Plan, manifest_digest, plan_schema, write_plan
 from dataengine.engine.storage import Storage
@@ -36,6 +38,17 @@ from dataengine.stopping import on_sigterm, raising_after
 RUN_FILE = "run.json"
 PIPELINE_FILE = "pipeline.yaml"
 SUMMARY_FILE = "summary.json"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a driver is to do."""
+
+    slices: np.ndarray[Any, Any]
+    """Their numbers; those that have a part are left alone."""
+    units: int
+    done_before: Counts
+    """What is done of them."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +93,21 @@ def run(
         StoppedError: SIGTERM came, and the slices under way are committed.
     """
     storage = Storage.at(run_dir)
+
+    def wanted(plan: Plan, lease: Lease) -> Wanted:
+        slices = plan.slices if limit is None else min(plan.slices, -(-limit // plan.slice_units))
+        units = min(plan.units, slices * plan.slice_units)
+        return Wanted(
+            planned_slices(slices, attempts_of(storage)), units, counts_so_far(storage, read_footers(storage))
+        )
+
+    return drive(pipeline, storage, wanted, address)
+
+
+def drive(
+    pipeline: Pipeline, storage: Storage, choose: Callable[[Plan, Lease], Wanted], address: str | None
+) -> RunSummary:
+    """Do the slices that `choose` wants and that have no part, then finish. Raises as `run` does."""
     with (
         Lease(storage) as lease,
         messages_to(_messages_file(storage)) as terminal,
@@ -88,20 +116,20 @@ def run(
     ):
         plan = _plan(pipeline, storage)
         job = _job(pipeline, storage, lease.holder)
-        slices = plan.slices if limit is None else min(plan.slices, -(-limit // plan.slice_units))
+        wanted = choose(plan, lease)
         progress = RunProgress(
             [stage.name() for stage in job.stages],
-            min(plan.units, slices * plan.slice_units),
-            _counts_so_far(storage),
+            wanted.units,
+            wanted.done_before,
             Console(file=terminal),
         )
         with progress.shown():
-            todo = _without_part(slices, storage)
+            todo = without_part(wanted.slices, storage)
             events.write("run_started", run=storage.root, pipeline_digest=pipeline.digest, slices=len(todo))
             if len(todo):
                 with cluster(address) as size, _driver_log(storage, lease.holder, progress) as log:
                     _label(pipeline, job, size, todo, progress, log, lease, events)
-            finished = finish(job, pipeline.pack, progress.writing)
+            finished = finish(job, plan.slices, pipeline.pack, progress.writing, lease.check)
         summary = _summary(storage, finished)
         storage.replace(SUMMARY_FILE, summary.to_json().encode())
         events.write("run_finished", **asdict(summary.counts), packed=summary.packed, shards=summary.shards)
@@ -157,10 +185,10 @@ def _job(pipeline: Pipeline, storage: Storage, holder: Holder) -> Job:
     )
 
 
-def _without_part(slices: int, storage: Storage) -> np.ndarray[Any, Any]:
-    """Of the first `slices` slices, those that are still to be done."""
+def without_part(slices: np.ndarray[Any, Any], storage: Storage) -> np.ndarray[Any, Any]:
+    """Of these slices, those that are still to be done."""
     done = np.fromiter((part.slice for part in committed_parts(storage)), dtype=np.int64)
-    return np.setdiff1d(np.arange(slices), done)
+    return np.setdiff1d(slices, done)
 
 
 def _label(
@@ -209,10 +237,6 @@ def _allowed(max_failed: float, counts: Counts) -> float:
     return max_failed if max_failed >= 1 else max_failed * counts.units
 
 
-def _counts_so_far(storage: Storage) -> Counts:
-    return sum((footer.counts for footer in read_footers(storage)), Counts())
-
-
 def _messages_file(storage: Storage) -> Path:
     return Path(storage.path("log/ray.txt")) if storage.is_local else Path(os.devnull)
 
@@ -238,10 +262,10 @@ def _summary(storage: Storage, finished: Finished) -> RunSummary:
     return RunSummary(
         run_dir=storage.root,
         counts=finished.counts,
-        packed=finished.packed,
-        left_out=finished.left_out,
-        shards=finished.shards,
-        shard_bytes=finished.shard_bytes,
+        packed=finished.results.packed,
+        left_out=finished.results.left_out,
+        shards=len(finished.results.shards),
+        shard_bytes=finished.results.shard_bytes,
         seconds=sum(each["seconds"] for each in drivers),
         speed_of_light=model_seconds / worker_seconds if worker_seconds and model_seconds else None,
     )

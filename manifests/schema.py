@@ -81,7 +81,11 @@ VERDICT_FIELDS: tuple[pa.Field, ...] = (
 LOCATION_FIELDS: tuple[pa.Field, ...] = (
     pa.field("shard", pa.string()),  # tar, relative to the run directory; null if no audio is stored
     pa.field("key", pa.string()),  # the members' common stem
-    pa.field("left_out", pa.string()),  # why a kept sample is in no shard: quota, near_duplicate, never_train
+    pa.field("left_out", pa.string()),  # why it is in no shard: quota, near_duplicate, never_train, no_audio
+    pa.field("part_tar", pa.string()),  # tar of the part that holds the audio as it was committed
+    pa.field("audio_offset", pa.int64()),  # first byte of the row's members in that tar
+    pa.field("audio_bytes", pa.int64()),  # headers and padding included
+    pa.field("gain", pa.float32()),  # what the stored stems were multiplied with
 )
 
 PROVENANCE_FIELDS: tuple[pa.Field, ...] = (

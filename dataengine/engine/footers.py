@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 
 import pyarrow.parquet as pq
 
@@ -16,6 +16,8 @@ from dataengine.engine.storage import Storage
 
 READERS = 16
 """Footers read at a time: on an object store the wait for each is long."""
+FOOTERS_AHEAD = 1024
+"""Footers held at a time: the parts of a run may be millions."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,10 @@ def _turn(group: str, stages: list[StageWork]) -> Turn:
 
 def read_footers(storage: Storage) -> Iterator[Footer]:
     """The footers of all parts committed so far, in order of their slices."""
+    parts = committed_parts(storage)
     with ThreadPoolExecutor(READERS) as readers:
-        yield from readers.map(lambda part: _read(storage, part), committed_parts(storage))
+        while some := list(islice(parts, FOOTERS_AHEAD)):
+            yield from readers.map(lambda part: _read(storage, part), some)
 
 
 def _read(storage: Storage, part: Part) -> Footer:

@@ -1,12 +1,16 @@
-"""Deciding which kept samples go to shards, and to which: pure functions of ids and settings."""
+"""Deciding which kept samples go to shards, and to which: a function of ids and settings alone.
+
+It is written in SQL, so that ten million samples cost seconds and what does not fit in memory is spilled.
+"""
 
 from __future__ import annotations
 
-import hashlib
-from typing import Any
+import math
+from collections.abc import Iterator
+from itertools import groupby
 
-import numpy as np
-import pandas as pd
+import duckdb
+import pyarrow as pa
 
 from dataengine.engine.settings import PackSettings
 
@@ -15,81 +19,105 @@ LEFT_OUT_NEAR_DUPLICATE = "near_duplicate"
 LEFT_OUT_QUOTA = "quota"
 
 MEGABYTE = 1_000_000
+ROWS_A_READ = 65_536
+
+ASSIGNMENT = """
+CREATE TABLE assignment AS
+WITH shuffled AS (
+    SELECT sample_id, coalesce(text, '') AS label, audio_bytes,
+           CASE WHEN never_train THEN $never_train
+                WHEN repeated.sample_id IS NOT NULL THEN $near_duplicate END AS reason,
+           md5_number_upper($seed || ':' || sample_id) AS place
+    FROM rows LEFT JOIN repeated USING (sample_id)
+    WHERE kept AND audio_bytes IS NOT NULL
+), ranked AS (
+    SELECT *, row_number() OVER (PARTITION BY label, reason IS NULL ORDER BY place, sample_id) AS rank
+    FROM shuffled
+), chosen AS (
+    SELECT sample_id, place, audio_bytes,
+           CASE WHEN reason IS NULL AND rank > $quota THEN $over_quota ELSE reason END AS left_out
+    FROM ranked
+), sized AS (
+    SELECT *, CASE WHEN left_out IS NULL THEN audio_bytes ELSE 0 END::HUGEINT AS size FROM chosen
+), placed AS (
+    SELECT *, sum(size) OVER () AS total,
+           sum(size) OVER (ORDER BY place, sample_id ROWS UNBOUNDED PRECEDING) AS ending,
+           row_number() OVER (ORDER BY place, sample_id) AS position
+    FROM sized
+), counted AS (
+    SELECT *, greatest(1, ceil(total / $shard_bytes))::HUGEINT AS shards FROM placed
+)
+SELECT sample_id, left_out, position, shards::INTEGER AS shards,
+       -- A sample goes where its middle falls when the row of all is cut into even pieces.
+       CASE WHEN left_out IS NULL
+            THEN least((2 * ending - size) * shards // (2 * total), shards - 1)::INTEGER END AS shard
+FROM counted
+"""
 
 
-def assign_to_shards(kept: pd.DataFrame, settings: PackSettings) -> pd.DataFrame:
-    """Give every kept sample its place, or the reason why it has none.
+def assign_to_shards(connection: duckdb.DuckDBPyConnection, settings: PackSettings) -> None:
+    """Give every kept sample with stored audio its place, or the reason why it has none.
 
-    Args:
-        kept: one row a kept sample with stored audio: `sample_id, text, never_train, audio_bytes` and, if
-            the settings name one, the column of fingerprints; in any order.
-        settings: the pipeline's `pack:` section.
-
-    Returns:
-        One row a sample in the order of packing: `sample_id`, `left_out` (None if packed), `shard` (number,
-        −1 if left out) and `position` in the global shuffle. It depends on nothing but the arguments' content.
+    Reads table `rows`: `sample_id, text, kept, never_train, audio_bytes` and, if the settings name one, the
+    column of fingerprints. Makes table `assignment`, one row a sample: `sample_id`, `left_out` (null if
+    packed), `shard` (its number; null if left out), `shards` (how many there are) and `position` in the
+    global shuffle. It depends on nothing but the content of rows and settings.
     """
-    rows = kept.sort_values("sample_id", ignore_index=True)
-    left_out = pd.Series([None] * len(rows), dtype=object)
-    left_out[rows["never_train"].fillna(False).astype(bool)] = LEFT_OUT_NEVER_TRAIN
+    connection.execute("CREATE TABLE repeated (sample_id VARCHAR)")
     if settings.near_duplicate_column:
-        candidates = rows[left_out.isna()]
-        repeated = near_duplicates(
-            candidates["text"].fillna("").to_numpy(),
-            candidates[settings.near_duplicate_column].to_numpy(dtype=np.uint64),
-            settings.near_duplicate_bits,
-        )
-        left_out[candidates.index[repeated]] = LEFT_OUT_NEAR_DUPLICATE
-    rows = rows.assign(
-        left_out=left_out, order=[_shuffled(settings.shuffle_seed, i) for i in rows["sample_id"]]
-    )
-    rows = rows.sort_values("order", ignore_index=True)
-    if settings.quota_per_label:
-        free = rows["left_out"].isna()
-        rank = rows[free].groupby(rows.loc[free, "text"].fillna("")).cumcount()
-        rows.loc[rank.index[rank >= settings.quota_per_label], "left_out"] = LEFT_OUT_QUOTA
-    packed = rows["left_out"].isna()
-    sizes = rows["audio_bytes"].where(packed, 0).to_numpy(dtype=np.int64)
-    shards = _even_shards(sizes, settings.shard_megabytes * MEGABYTE)
-    return pd.DataFrame(
+        for ids in _near_duplicates(connection, settings.near_duplicate_column, settings.near_duplicate_bits):
+            connection.execute("INSERT INTO repeated SELECT unnest(?)", [ids])
+    connection.execute(
+        ASSIGNMENT,
         {
-            "sample_id": rows["sample_id"],
-            "left_out": rows["left_out"],
-            "shard": np.where(packed, shards, -1),
-            "position": np.arange(len(rows)),
-        }
+            "never_train": LEFT_OUT_NEVER_TRAIN,
+            "near_duplicate": LEFT_OUT_NEAR_DUPLICATE,
+            "over_quota": LEFT_OUT_QUOTA,
+            "seed": str(settings.shuffle_seed),
+            "quota": settings.quota_per_label or 2**62,
+            "shard_bytes": math.ceil(settings.shard_megabytes * MEGABYTE),
+        },
     )
 
 
-def near_duplicates(
-    labels: np.ndarray[Any, Any], fingerprints: np.ndarray[Any, Any], bits: int
-) -> np.ndarray[Any, Any]:
-    """Mask of rows that repeat an earlier row: same label, fingerprints at most `bits` ≤ 3 bits apart.
+def _near_duplicates(connection: duckdb.DuckDBPyConnection, column: str, bits: int) -> Iterator[list[str]]:
+    """Ids of samples that repeat one with a smaller id, label by label."""
+    name = '"' + column.replace('"', '""') + '"'
+    reader = connection.sql(
+        f"SELECT coalesce(text, '') AS label, sample_id, {name} AS fingerprint FROM rows "  # noqa: S608
+        f"WHERE kept AND audio_bytes IS NOT NULL AND NOT coalesce(never_train, false) AND {name} IS NOT NULL "
+        "ORDER BY label, sample_id"
+    ).to_arrow_reader(ROWS_A_READ)
+    for _, of_label in groupby(_values(reader), key=lambda row: row[0]):
+        rows = list(of_label)
+        repeated = near_duplicates([fingerprint for _, _, fingerprint in rows], bits)
+        if repeated:
+            yield [rows[row][1] for row in repeated]
 
-    Fingerprints that differ in at most three bits agree in one of their four 16-bit quarters, so only rows
-    that share a quarter are compared.
+
+def _values(reader: pa.RecordBatchReader) -> Iterator[tuple[str, str, int]]:
+    for batch in reader:
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
+def near_duplicates(fingerprints: list[int], bits: int) -> list[int]:
+    """Positions of the fingerprints that are at most `bits` ≤ 3 bits from an earlier one that is no repeat.
+
+    Fingerprints that differ in at most three bits agree in one of their four 16-bit quarters, so only
+    those that share a quarter are compared.
     """
-    repeated = np.zeros(len(labels), dtype=bool)
-    first_with: dict[tuple[str, int, int], list[int]] = {}
-    for row, (label, fingerprint) in enumerate(zip(labels, fingerprints.tolist(), strict=True)):
-        keys = [(label, quarter, fingerprint >> (16 * quarter) & 0xFFFF) for quarter in range(4)]
-        earlier = {other for key in keys for other in first_with.get(key, ())}
-        if any((fingerprint ^ int(fingerprints[other])).bit_count() <= bits for other in earlier):
-            repeated[row] = True
+    repeated: list[int] = []
+    with_quarter: tuple[dict[int, list[int]], ...] = ({}, {}, {}, {})
+    for position, fingerprint in enumerate(fingerprints):
+        quarters = [fingerprint >> shift & 0xFFFF for shift in (0, 16, 32, 48)]
+        earlier = (
+            other
+            for known, quarter in zip(with_quarter, quarters, strict=True)
+            for other in known.get(quarter, ())
+        )
+        if any((fingerprint ^ other).bit_count() <= bits for other in earlier):
+            repeated.append(position)
             continue
-        for key in keys:
-            first_with.setdefault(key, []).append(row)
+        for known, quarter in zip(with_quarter, quarters, strict=True):
+            known.setdefault(quarter, []).append(fingerprint)
     return repeated
-
-
-def _shuffled(seed: int, sample: str) -> bytes:
-    return hashlib.blake2b(f"{seed}\0{sample}".encode(), digest_size=16).digest()
-
-
-def _even_shards(sizes: np.ndarray[Any, Any], limit: float) -> np.ndarray[Any, Any]:
-    """Shard numbers that cut a row of sizes into the fewest pieces of about the same size."""
-    ends = np.cumsum(sizes)
-    total = int(ends[-1]) if len(ends) else 0
-    count = max(1, int(np.ceil(total / limit)))
-    middles = ends - sizes / 2
-    return np.minimum((middles * count / max(total, 1)).astype(np.int64), count - 1)

@@ -39,12 +39,8 @@ COUNTS_KEY = b"dataengine.counts"
 COMMIT_STAGE = "commit"
 """The stage that a row fails at whose stems cannot be stored."""
 
-AUDIO_FIELDS = (
-    pa.field("audio_offset", pa.int64()),  # first byte of the row's members in its tar
-    pa.field("audio_bytes", pa.int64()),  # headers and padding included
-    pa.field("gain", pa.float32()),  # what the stored stems were multiplied with
-)
-"""Columns of a part that `samples/` does not have, but for the gain, which goes to the shard's JSON."""
+SLICE_FIELD = pa.field("slice", pa.int32())
+"""The one column of a part that `samples/` does not have: of two parts that hold a unit, one counts."""
 
 _PART_NAME = re.compile(r"(\d{8})-([0-9a-f]{32})\.parquet$")
 
@@ -66,6 +62,10 @@ class Counts:
     def __add__(self, other: Counts) -> Counts:
         mine, others = asdict(self), asdict(other)
         return Counts(**{name: mine[name] + others[name] for name in mine})
+
+    def __sub__(self, other: Counts) -> Counts:
+        mine, others = asdict(self), asdict(other)
+        return Counts(**{name: mine[name] - others[name] for name in mine})
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,8 @@ def commit(
     rows = _write_audio(rows, part.name.removesuffix(".parquet"), job, watch, suspects or Suspects())
     counts = count_rows(rows)
     schema = job.sample_schema
-    part_schema = pa.schema([*schema, *AUDIO_FIELDS], metadata=schema.metadata)
+    part_schema = pa.schema([*schema, SLICE_FIELD], metadata=schema.metadata)
+    rows = rows.with_columns(slice=[part.slice] * len(rows))
     table = rows.to_arrow(part_schema).replace_schema_metadata(
         {
             **(schema.metadata or {}),
@@ -126,8 +127,21 @@ def commit(
     )
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd")
-    job.storage.create(part.name, sink.getvalue())
+    if not job.storage.create(part.name, sink.getvalue()):
+        _remove_unnamed_tar(part, table, job.storage)
     return Committed(counts, failures_of(rows))
+
+
+def _remove_unnamed_tar(part: Part, mine: pa.Table, storage: Storage) -> None:
+    """Remove the tar of a writer that came too late, unless the part that was committed names the same."""
+    with storage.open(part.name) as file:
+        committed = pq.read_table(file, columns=["part_tar"])
+    for tar in _tars(mine) - _tars(committed):
+        storage.remove(tar)
+
+
+def _tars(rows: pa.Table) -> set[str]:
+    return set(rows.column("part_tar").drop_null().to_pylist())
 
 
 def count_rows(rows: Batch) -> Counts:
@@ -191,6 +205,7 @@ def _write_audio(rows: Batch, stem: str, job: Job, watch: Watch, suspects: Suspe
     every = range(len(rows))
     return rows.with_columns(
         shard=[tar if row in places else None for row in every],
+        part_tar=[tar if row in places else None for row in every],
         key=[keys[row] if row in places else None for row in every],
         audio_offset=[places[row][0] if row in places else None for row in every],
         audio_bytes=[places[row][1] if row in places else None for row in every],

@@ -7,7 +7,7 @@ the units of a slice by its number, and nobody ever holds the list of all units.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
@@ -18,6 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dataengine.engine.regroup import even_tables
 from dataengine.engine.storage import Storage
 from dataengine.errors import UserError
 from manifests.tables import open_table
@@ -53,9 +54,9 @@ def write_plan(manifest: str, storage: Storage, slice_units: int) -> Plan:
     tally = _Tally()
     storage.remove(PLAN_FOLDER)
     with open_table(manifest) as source:
-        slices = map(tally.count, _regroup(source, slice_units))
-        for number, tables in enumerate(_chunks(slices, SLICES_A_FILE)):
-            _write_plan_file(storage, plan_file(number), source.schema_arrow, tables)
+        batches = (pa.Table.from_batches([batch]) for batch in source.iter_batches())
+        slices = map(tally.count, even_tables(batches, slice_units))
+        write_slices(storage, 0, source.schema_arrow, slices)
     if not tally.units:
         raise UserError("the manifest has no rows; index some recordings first", where=manifest)
     if tally.repeated():
@@ -88,36 +89,21 @@ def _open(storage: Storage, name: str) -> pq.ParquetFile:
     return pq.ParquetFile(storage.open(name))
 
 
-def _write_plan_file(storage: Storage, name: str, schema: pa.Schema, slices: Iterable[pa.Table]) -> None:
-    with storage.temporary(name) as temporary:
-        with pq.ParquetWriter(temporary, schema, compression="zstd", write_statistics=False) as writer:
-            for table in slices:
-                writer.write_table(table, row_group_size=table.num_rows)
-        storage.publish(temporary, name)
+def write_slices(storage: Storage, first: int, schema: pa.Schema, slices: Iterator[pa.Table]) -> None:
+    """Write slices as files of the plan, the first of them under number `first` × `SLICES_A_FILE`."""
+    for number, of_file in enumerate(_chunks(slices, SLICES_A_FILE), start=first):
+        name = plan_file(number)
+        with storage.temporary(name) as temporary:
+            with pq.ParquetWriter(temporary, schema, compression="zstd", write_statistics=False) as writer:
+                for table in of_file:
+                    writer.write_table(table, row_group_size=table.num_rows)
+            storage.publish(temporary, name)
 
 
 def _chunks(slices: Iterator[pa.Table], size: int) -> Iterator[Iterator[pa.Table]]:
     """The slices, `size` at a time, each group consumed before the next is asked for."""
     for first in slices:
         yield chain([first], (table for _, table in zip(range(size - 1), slices, strict=False)))
-
-
-def _regroup(source: pq.ParquetFile, rows: int) -> Iterator[pa.Table]:
-    """The file's rows in tables of exactly `rows` rows; the last may be shorter."""
-    pending: list[pa.RecordBatch] = []
-    count = 0
-    for batch in source.iter_batches():
-        start = 0
-        while start < batch.num_rows:
-            piece = batch.slice(start, rows - count)
-            pending.append(piece)
-            count += piece.num_rows
-            start += piece.num_rows
-            if count == rows:
-                yield pa.Table.from_batches(pending)
-                pending, count = [], 0
-    if pending:
-        yield pa.Table.from_batches(pending)
 
 
 class _Tally:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import tarfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
-from dataengine.engine.job import Job
+from dataengine.engine.copying import Range, append_ranges
 from dataengine.engine.parts import tar_member
 from dataengine.engine.storage import Storage
-from manifests.schema import PROMPT_FIELDS
-
-SHARDS_FOLDER = "shards"
+from manifests.schema import LOCATION_FIELDS, PROMPT_FIELDS
 
 IDENTITY = ("sample_id", "unit_id", "recording_id", "uri", "start", "duration")
 PROMPT = (
@@ -27,32 +26,32 @@ PROMPT = (
     "event_type",
     "mask_reference",
 )
-
-
-def shard_name(number: int, count: int) -> str:
-    """Path of a shard in the run directory; the count makes a missing one visible."""
-    return f"{SHARDS_FOLDER}/shard-{number:06d}-of-{count:06d}.tar"
+PROVENANCE = ("pipeline_digest", "licence", "round", "models")
+AUDIO = ("gain", "part_tar", "audio_offset", "audio_bytes")
 
 
 @dataclass(frozen=True)
 class SampleNotes:
-    """What a sample's JSON tells besides its row."""
+    """What goes into a sample's JSON."""
 
     sample_rate: int
     scores: tuple[str, ...]
-    pipeline_digest: str
 
     @classmethod
-    def of(cls, job: Job) -> SampleNotes:
-        """The notes of a job: the scores are the fractional numbers that its stages add, not fingerprints."""
-        prompt = {field.name for field in PROMPT_FIELDS}
-        scores = [
-            name
-            for stage in job.stages
-            for name, kind in stage.columns_added().items()
-            if name not in prompt and pa.types.is_floating(kind)
-        ]
-        return cls(job.sample_rate, tuple(scores), job.pipeline_digest)
+    def of(cls, samples: pa.Schema, manifest: pa.Schema, sample_rate: int) -> SampleNotes:
+        """The notes of a run, from the columns of its samples table and of its manifest.
+
+        Scores are the fractional numbers that stages have added: not what came with the manifest, and not
+        fingerprints, which some readers of JSON cannot hold.
+        """
+        given = {*manifest.names, *(field.name for field in (*PROMPT_FIELDS, *LOCATION_FIELDS))}
+        scores = [f.name for f in samples if pa.types.is_floating(f.type) and f.name not in given]
+        return cls(sample_rate, tuple(scores))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the samples table that a shard is written from."""
+        return tuple(dict.fromkeys((*IDENTITY, *PROMPT, *self.scores, *PROVENANCE, *AUDIO)))
 
     def json_of(self, row: dict[str, Any]) -> bytes:
         """The `.json` member of a sample."""
@@ -63,7 +62,7 @@ class SampleNotes:
                 "gain": row["gain"],
                 "scores": {name: row[name] for name in self.scores},
                 "provenance": {
-                    "pipeline_digest": self.pipeline_digest,
+                    "pipeline_digest": row["pipeline_digest"],
                     "licence": row["licence"],
                     "round": row["round"],
                     "models": json.loads(row["models"]),
@@ -73,14 +72,19 @@ class SampleNotes:
         ).encode()
 
 
-def write_shard(storage: Storage, name: str, rows: pa.Table, notes: SampleNotes) -> bool:
-    """Write one shard with these samples, in this order, unless it exists; False if it does."""
-    if storage.exists(name):
-        return False
+def write_shard(
+    storage: Storage, name: str, rows: pa.Table, notes: SampleNotes, check: Callable[[], None]
+) -> None:
+    """Write one shard with these samples, in this order, unless it exists.
+
+    `check` is called before the shard gets its name; what it raises leaves nothing behind.
+    """
+    samples = rows.to_pylist()
+    ranges = [Range(row["part_tar"], row["audio_offset"], row["audio_bytes"]) for row in samples]
     with storage.temporary(name) as temporary:
-        with temporary.open("wb") as sink:
-            for row in rows.to_pylist():
-                sink.write(storage.read_range(row["shard"], row["audio_offset"], row["audio_bytes"]))
+        with temporary.open("wb", buffering=0) as sink:
+            for row, _ in zip(samples, append_ranges(storage, ranges, sink.fileno()), strict=True):
                 sink.write(tar_member(f"{row['sample_id']}.json", notes.json_of(row)))
             sink.write(b"\0" * 2 * tarfile.BLOCKSIZE)
-        return storage.publish(temporary, name)
+        check()
+        storage.publish(temporary, name)

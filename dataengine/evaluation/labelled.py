@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from dataengine.engine.database import quoted
 from dataengine.errors import UserError
-from dataengine.report.run_directory import CANDIDATE, RunDirectory, quoted
+from dataengine.report.run_directory import CANDIDATE, RunDirectory
 from manifests.identity import digest_of_ids
 
 Mask: TypeAlias = "np.ndarray[Any, np.dtype[np.bool_]]"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dataengine.report.run_directory import quoted
+from dataengine.engine.database import quoted
 from stages.criteria import NOT, Criterion
 
 

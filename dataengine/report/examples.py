@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dataengine.engine.database import quoted
 from dataengine.report.criteria_checks import applies_in_sql
-from dataengine.report.run_directory import CANDIDATE, RunDirectory, quoted
+from dataengine.report.run_directory import CANDIDATE, RunDirectory
 from stages.criteria import Criterion
 
 DRAW = "{'draw': md5_number(sample_id || ?), 'sample_id': sample_id}"

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from dataengine.engine.database import quoted
 from dataengine.report.criteria_checks import applies_in_sql, comparison_sign
-from dataengine.report.run_directory import CANDIDATE, RunDirectory, quoted
+from dataengine.report.run_directory import CANDIDATE, RunDirectory
 from manifests.schema import LOCATION_FIELDS, PROMPT_FIELDS, PROVENANCE_FIELDS, VERDICT_FIELDS
 from stages.criteria import Criterion
 

@@ -14,10 +14,13 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dataengine.engine.finish import SAMPLES_FOLDER, WORK_FILE
+from dataengine.engine.database import view_tables
+from dataengine.engine.finish import FINISH_FILE, WORK_FILE
 from dataengine.engine.footers import read_footers
-from dataengine.engine.parts import PARTS_FOLDER
+from dataengine.engine.part_rows import show_part_rows
+from dataengine.engine.parts import SLICE_FIELD, Part, committed_parts
 from dataengine.engine.plan import plan_schema
+from dataengine.engine.results import Results, results_of
 from dataengine.engine.storage import Storage
 from dataengine.errors import UserError
 from dataengine.runner import PIPELINE_FILE, RUN_FILE
@@ -95,14 +98,19 @@ class RunDirectory:
     @property
     def is_finished(self) -> bool:
         """Whether samples and shards have been made from the parts."""
-        return bool(self._sample_files) and self.storage.exists(WORK_FILE)
+        return self.results is not None and self.storage.exists(WORK_FILE)
+
+    @cached_property
+    def results(self) -> Results | None:
+        """The samples and shards that count; None before the run is finished for the first time."""
+        return results_of(self.storage, FINISH_FILE)
 
     @cached_property
     def columns(self) -> dict[str, pa.DataType]:
         """Columns of the samples table, with their types. Raises UserError if nothing is done yet."""
-        with self.storage.open(self._table_files[0]) as file:
+        with self.storage.open(self.results.samples[0] if self.results else self._parts[0].name) as file:
             schema = pq.read_schema(file)
-        return dict(zip(schema.names, schema.types, strict=True))
+        return {field.name: field.type for field in schema if field.name != SLICE_FIELD.name}
 
     @cached_property
     def manifest_columns(self) -> frozenset[str]:
@@ -114,16 +122,27 @@ class RunDirectory:
 
         Before the run is finished `samples` holds the rows of the parts committed so far.
         """
-        return self._connection.execute(sql, list(parameters)).fetchall()
+        return self._execute(sql, parameters).fetchall()
 
     def rows(self, condition: str, parameters: Sequence[Any] = (), limit: int = 1000) -> list[dict[str, Any]]:
         """Samples that satisfy a condition, whole, by column name; at most `limit`."""
-        found = self._connection.execute(
+        found = self._execute(
             f"SELECT * FROM samples WHERE {condition} LIMIT {limit:d}",  # noqa: S608
-            list(parameters),
+            parameters,
         )
         names = [column[0] for column in found.description or ()]
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+    def _execute(self, sql: str, parameters: Sequence[Any]) -> duckdb.DuckDBPyConnection:
+        """Run a query; again, if files it read were replaced by a finish that has just ended."""
+        try:
+            return self._connection.execute(sql, list(parameters))
+        except duckdb.IOException:
+            if results_of(self.storage, FINISH_FILE) == self.results:
+                raise
+            for name in ("results", "_connection"):
+                self.__dict__.pop(name, None)
+            return self._execute(sql, parameters)
 
     @cached_property
     def _spill(self) -> TemporaryDirectory[str]:
@@ -136,34 +155,21 @@ class RunDirectory:
         connection.execute(f"SET memory_limit = '{QUERY_MEMORY}'")
         connection.execute("SET enable_progress_bar = false")
         connection.execute(f"SET temp_directory = '{self._spill.name.replace(chr(39), chr(39) * 2)}'")
-        if not self.storage.is_local:
-            connection.register_filesystem(self.storage.filesystem)
-        connection.read_parquet(
-            [self._full_name(name) for name in self._table_files], union_by_name=True
-        ).create_view("samples")
+        if self.results:
+            view_tables(connection, "samples", self.storage, self.results.samples)
+        else:
+            show_part_rows(connection, self.storage, self._parts)
+            connection.execute("CREATE VIEW samples AS SELECT * FROM rows")
         if self.is_finished:
-            connection.read_parquet(self._full_name(WORK_FILE)).create_view("work")
+            view_tables(connection, "work", self.storage, [WORK_FILE])
         else:
             work = [asdict(each) for footer in read_footers(self.storage) for each in footer.work]
             connection.register("work", pa.Table.from_pylist(work))
         return connection
 
-    def _full_name(self, name: str) -> str:
-        """A file's name as DuckDB opens it."""
-        return f"{self.storage.root}/{name}"
-
     @cached_property
-    def _sample_files(self) -> list[str]:
-        return list(self.storage.files(SAMPLES_FOLDER, suffix=".parquet"))
-
-    @cached_property
-    def _table_files(self) -> list[str]:
-        files = self._sample_files or list(self.storage.files(PARTS_FOLDER, suffix=".parquet"))
-        if not files:
+    def _parts(self) -> list[Part]:
+        parts = list(committed_parts(self.storage))
+        if not parts:
             raise UserError("no slice of this run is done yet; look again later", where=self.storage.root)
-        return files
-
-
-def quoted(column: str) -> str:
-    """A column's name as SQL spells it, whatever characters it has."""
-    return '"' + column.replace('"', '""') + '"'
+        return parts

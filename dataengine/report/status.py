@@ -8,8 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from dataengine.engine.attempts import attempts_of
 from dataengine.engine.footers import Footer, read_footers
 from dataengine.engine.lease import Holder, holder_of
+from dataengine.engine.part_rows import counts_so_far
 from dataengine.engine.parts import Counts
 from dataengine.report.run_directory import RunDirectory
 from dataengine.report.speed import StageSpeed
@@ -52,8 +54,13 @@ def status_of(run_dir: str | Path) -> RunStatus:
     """Read the state of a run from what it has committed. Raises UserError if there is no run."""
     run = RunDirectory.at(run_dir)
     footers = list(read_footers(run.storage))
-    counts = sum((footer.counts for footer in footers), Counts())
-    units, slices = run.facts["manifest"]["units"], run.facts["slices"]
+    counts = counts_so_far(run.storage, footers)
+    attempts = attempts_of(run.storage)
+    units = run.facts["manifest"]["units"]
+    slices = run.facts["slices"] + sum(attempt.slices for attempt in attempts)
+    units_left = (
+        units + sum(attempt.units for attempt in attempts) - sum(footer.counts.units for footer in footers)
+    )
     holder = holder_of(run.storage)
     writer = holder if holder is not None and holder.is_alive() else None
     complete = len(footers) == slices and run.storage.exists(SUMMARY_FILE)
@@ -67,7 +74,7 @@ def status_of(run_dir: str | Path) -> RunStatus:
         counts=counts,
         stages=stage_speeds(footers, run.stage_names),
         units_per_second=rate,
-        seconds_left=(units - counts.units) / rate if writer and rate else None,
+        seconds_left=units_left / rate if writer and rate else None,
         last_activity=max((footer.ended for footer in footers), default=None),
         writer=writer,
     )
