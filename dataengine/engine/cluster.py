@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,7 +44,8 @@ def cluster(address: str | None) -> Iterator[ClusterSize]:
 
     joined_before = ray.is_initialized()
     if not joined_before:
-        _start(address or os.environ.get("RAY_ADDRESS"))
+        with _signals_kept():
+            _start(address or os.environ.get("RAY_ADDRESS"))
     try:
         total = ray.cluster_resources()  # type: ignore[no-untyped-call]
         yield ClusterSize(total.get("CPU", 0.0), total.get("GPU", 0.0))
@@ -73,6 +76,21 @@ def messages_to(path: Path) -> Iterator[TextIO]:
             os.close(saved)
 
 
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Give SIGTERM back to whoever handled it before the block: Ray takes it, to exit with a code of its own."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    except SystemExit:  # it came meanwhile
+        if callable(before):
+            before(signal.SIGTERM, None)
+        raise
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
+
+
 def _flush_streams() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
@@ -96,6 +114,7 @@ def _start(address: str | None) -> None:
             ) from None
         return
     ray.init(
+        address="local",  # else Ray would join whatever cluster runs on this machine
         include_dashboard=False,
         object_store_memory=OBJECT_STORE_BYTES,
         runtime_env=environment,

@@ -150,8 +150,8 @@ def main(connection_fd: int, crash_fd: int, memory_bytes: int) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
     connection = Connection(connection_fd)
     _die_with(os.getppid())
-    work: GroupWork = cloudpickle.loads(connection.recv_bytes())
     try:
+        work: GroupWork = cloudpickle.loads(connection.recv_bytes())
         log = WorkerLog(work.group.name)
         log.capture()
 
