@@ -30,7 +30,7 @@ def view_tables(
     connection: duckdb.DuckDBPyConnection, view: str, storage: Storage, names: Sequence[str]
 ) -> None:
     """Show Parquet files of the same columns as one view."""
-    if not storage.is_local:
+    if not storage.is_local and not connection.filesystem_is_registered(storage.root.partition("://")[0]):
         connection.register_filesystem(storage.filesystem)
     connection.read_parquet([full_name(storage, name) for name in names]).create_view(view)
 

@@ -102,8 +102,9 @@ class RunDirectory:
 
     @cached_property
     def results(self) -> Results | None:
-        """The samples and shards that count; None before the run is finished for the first time."""
-        return results_of(self.storage, FINISH_FILE)
+        """The samples and shards that count; None before they are made, or if someone has removed them."""
+        results = results_of(self.storage, FINISH_FILE)
+        return results if results is not None and results.are_whole(self.storage) else None
 
     @cached_property
     def columns(self) -> dict[str, pa.DataType]:
