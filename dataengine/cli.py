@@ -153,6 +153,21 @@ def run(
 
 
 @app.command()
+def retry(
+    run_dir: RunDirectory,
+    stages: StageSources = None,
+    address: Annotated[
+        str | None, typer.Option(help="A Ray cluster; default: RAY_ADDRESS, else this machine.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Try again what failed in a run, once the cause is mended."""
+    from dataengine.commands.retry import retry
+
+    retry(run_dir, stages or [], address, as_json)
+
+
+@app.command()
 def status(run_dir: RunDirectory, as_json: AsJson = False) -> None:
     """Tell how far a run is."""
     from dataengine.commands.status import status

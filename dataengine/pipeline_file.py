@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from dataengine.errors import UserError
 from dataengine.validation import suggestion
-from dataengine.yaml_source import KeyPath, Located, load_located, parse_value
+from dataengine.yaml_source import KeyPath, Located, load_located, parse_located, parse_value
 
 
 class _Ancestor(NamedTuple):
@@ -35,6 +35,12 @@ def read_pipeline_file(path: str | Path, overrides: Sequence[str] = ()) -> Locat
     Raises UserError for what cannot be read, a circle of files, and stages that are written wrongly.
     """
     return lay_overrides(_with_what_it_extends(Path(path), None, ()), overrides)
+
+
+def parse_pipeline_text(text: str, source: str) -> Located:
+    """The same for a pipeline that stands alone, as runs keep theirs; `source` is its name in messages."""
+    layer = parse_located(text, source)
+    return _lay_over(Located({}, {(): layer.where()}), layer)
 
 
 def lay_overrides(pipeline: Located, overrides: Sequence[str]) -> Located:

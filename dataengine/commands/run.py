@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,27 +29,36 @@ def run(
 ) -> None:
     """Run a pipeline, write its report, and print what came of it."""
     pipeline = Pipeline.load(path, overrides, stage_sources)
-    from dataengine.engine.execute import EngineError, StoppedError  # the engine takes a second to import
-    from dataengine.engine.lease import LeaseLostError
-    from dataengine.report.page import write_report
+    from dataengine.report.page import write_report  # the engine takes a second to import
     from dataengine.runner import run as run_pipeline
 
-    try:
+    with engine_errors():
         summary = run_pipeline(pipeline, run_dir or f"runs/{path.stem}", limit=limit, address=address)
-    except StoppedError:
-        print("dataengine: stopped as asked; the same command goes on from here", file=sys.stderr)
-        return
-    except (EngineError, LeaseLostError) as error:
-        print(f"dataengine: {error}", file=sys.stderr)
-        raise typer.Exit(1) from error
     page = write_report(summary.run_dir)
     if as_json:
         print(summary.to_json())
     else:
-        Console().print(_table(summary, page))
+        Console().print(summary_table(summary, page))
 
 
-def _table(summary: RunSummary, page: str) -> Table:
+@contextmanager
+def engine_errors() -> Iterator[None]:
+    """Answer with one line when the engine was stopped (exit code 0) or could not go on (1)."""
+    from dataengine.engine.execute import EngineError, StoppedError
+    from dataengine.engine.lease import LeaseLostError
+
+    try:
+        yield
+    except StoppedError as stopped:
+        print("dataengine: stopped as asked; the same command goes on from here", file=sys.stderr)
+        raise typer.Exit(0) from stopped
+    except (EngineError, LeaseLostError) as error:
+        print(f"dataengine: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
+
+
+def summary_table(summary: RunSummary, page: str) -> Table:
+    """The numbers of a run and where to look at it."""
     counts = summary.counts
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim")

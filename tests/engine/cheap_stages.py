@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -25,10 +26,13 @@ class Tone(Stage):
     reads = ("unit_id",)
     adds = {"mixture": WAVEFORM}
     fail_every: int = 0
+    fail_while: str | None = None
+    """A file: units fail only as long as it exists."""
     seconds_each: float = 0.0
 
     def process(self, batch: Batch) -> Batch:
-        if self.fail_every and any(number_of(unit) % self.fail_every == 0 for unit in batch["unit_id"]):
+        failing = self.fail_every and (self.fail_while is None or Path(self.fail_while).exists())
+        if failing and any(number_of(unit) % self.fail_every == 0 for unit in batch["unit_id"]):
             raise ValueError("this unit is poison")
         time.sleep(self.seconds_each * len(batch))
         time_axis = np.arange(SAMPLES) / SAMPLES
