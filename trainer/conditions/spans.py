@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -18,19 +19,22 @@ PADDING = 3
 
 EMBEDDING_WIDTH = 128
 
+Spans: TypeAlias = Sequence[tuple[float, float]]
+"""Start and end of each, in seconds."""
 
-def span_tokens(spans: Sequence[tuple[float, float]], centres: Tensor) -> Tensor:
-    """[frames] tokens of spans (start, end) in seconds; `centres` [frames] are the frames' times in seconds.
 
-    A frame is inside if its centre is; the frame nearest to the middle of a span always is, so that no span
-    is too short to be seen. No spans: nothing is said, every frame is `NULL`.
+def span_tokens(present: Spans, absent: Spans, centres: Tensor) -> Tensor:
+    """[frames] tokens of spans in which the target sounds, and of spans in which it does not.
+
+    `centres` [frames] are the frames' times in seconds. A frame is in a span if its centre is; the frame
+    nearest to the middle of a span always is, so that no span is too short to be seen. Of a frame in no
+    span nothing is said; where both kinds meet, the target sounds.
     """
-    if not spans:
-        return torch.full(centres.shape, NULL)
-    tokens = torch.full(centres.shape, OUTSIDE)
-    for start, end in spans:
-        tokens[(centres >= start) & (centres < end)] = INSIDE
-        tokens[(centres - (start + end) / 2).abs().argmin()] = INSIDE
+    tokens = torch.full(centres.shape, NULL)
+    for spans, token in ((absent, OUTSIDE), (present, INSIDE)):
+        for start, end in spans:
+            tokens[(centres >= start) & (centres < end)] = token
+            tokens[(centres - (start + end) / 2).abs().argmin()] = token
     return tokens
 
 
