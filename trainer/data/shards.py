@@ -1,0 +1,138 @@
+"""Shards read by index: where each file of each sample lies in its tar, and its bytes when they are needed.
+
+Random access takes no unpacking: an index is made by walking over the headers of a tar once, and a sound is
+one range of bytes, on a disk or in object storage.
+"""
+
+from __future__ import annotations
+
+import json
+import tarfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Any
+
+from dataengine.errors import UserError
+from dataengine.models.roles import Waveform
+from dataengine.models.waveforms import resample
+from manifests.media import MediaError, decode_flac
+from manifests.remote import open_filesystem, storage_errors
+from trainer.data.pools import Item
+
+LARGEST_NOTES = 2**20
+"""Bytes of a sample's JSON that are read."""
+LARGEST_SOUND = 2**30
+"""Bytes of a FLAC file that are read."""
+WAITS = (0.5, 2.0, 8.0, 30.0)
+"""Seconds before each further try, while storage is in trouble."""
+
+
+def index_shard(uri: str) -> list[Item]:
+    """The samples of a shard that have a text, in its order; files and folders of other kinds are left out.
+
+    Raises UserError if it is no tar or holds a sample that cannot be understood.
+    """
+    filesystem, path = open_filesystem(uri)
+    try:
+        with storage_errors(uri), filesystem.open(path, "rb") as file:
+            return list(_items(file, uri))
+    except FileNotFoundError as error:
+        raise UserError("there is no such shard", where=uri) from error
+
+
+def _items(file: IO[bytes], uri: str) -> Iterator[Item]:
+    try:
+        with tarfile.open(fileobj=file, mode="r:") as tar:
+            for key, files in _samples(tar):
+                if item := _item(uri, key, files, tar):
+                    yield item
+    except tarfile.TarError as error:
+        raise UserError(f"this is no tar, or a damaged one: {error}", where=uri) from error
+
+
+def _samples(tar: tarfile.TarFile) -> Iterator[tuple[str, dict[str, tarfile.TarInfo]]]:
+    """Key and files, by suffix, of each sample: WebDataset's rule, neighbours with one stem."""
+    key, files = "", dict[str, tarfile.TarInfo]()
+    for member in tar:
+        if not member.isreg():
+            continue
+        folder, slash, name = member.name.rpartition("/")
+        stem, _, suffix = name.partition(".")
+        if folder + slash + stem != key:
+            if files:
+                yield key, files
+            key, files = folder + slash + stem, {}
+        files[suffix] = member
+    if files:
+        yield key, files
+
+
+def _item(uri: str, key: str, files: dict[str, tarfile.TarInfo], tar: tarfile.TarFile) -> Item | None:
+    notes = _notes(files["json"], tar, uri) if "json" in files else {}
+    text, band = notes.get("text"), notes.get("band_hz")
+    if not text:
+        return None
+    if not isinstance(text, str) or not isinstance(band, int | float | None):
+        raise UserError("text must be a text and band_hz a number", where=f"{uri}:{key}.json")
+    members = ((suffix, each.offset_data, each.size) for suffix, each in files.items() if suffix != "json")
+    return Item(shard=uri, key=key, text=text, members=tuple(members), band_hz=band)
+
+
+def _notes(member: tarfile.TarInfo, tar: tarfile.TarFile, uri: str) -> dict[str, Any]:
+    where = f"{uri}:{member.name}"
+    if member.size > LARGEST_NOTES:
+        raise UserError(f"notes of {member.size} bytes are too large to be read", where=where)
+    file = tar.extractfile(member)
+    try:
+        notes = json.loads(file.read() if file else b"")
+    except ValueError as error:
+        raise UserError(f"this is no JSON: {error}", where=where) from error
+    if not isinstance(notes, dict):
+        raise UserError("a sample's notes must be a JSON object", where=where)
+    return notes
+
+
+@dataclass(frozen=True)
+class ShardReader:
+    """Reads sounds of items at one sample rate."""
+
+    sample_rate: int
+    """Hz."""
+
+    def __call__(self, item: Item, member: str) -> Waveform:
+        """A file of an item as a waveform.
+
+        Raises UserError if the item has no such file or it holds no sound, OSError if storage stays in trouble.
+        """
+        where = f"{item.shard}:{item.key}.{member}"
+        places = {name: (offset, size) for name, offset, size in item.members}
+        if member not in places:
+            raise UserError(f"the sample has {', '.join(sorted(places))} and no {member}", where=where)
+        offset, size = places[member]
+        if size > LARGEST_SOUND:
+            raise UserError(f"a sound of {size} bytes is too large to be read", where=where)
+        try:
+            waveform, rate = decode_flac(_read_range(item.shard, offset, size))
+        except MediaError as error:
+            raise UserError(str(error), where=where) from error
+        return resample(waveform, rate, self.sample_rate)
+
+
+def _read_range(uri: str, offset: int, size: int) -> bytes:
+    """Bytes of a file, tried again for a while if storage is in trouble."""
+    filesystem, path = open_filesystem(uri)
+    for wait in (*WAITS, None):
+        try:
+            with storage_errors(uri):
+                content: bytes = filesystem.cat_file(path, start=offset, end=offset + size)
+            if len(content) < size:
+                raise UserError("the shard ends early; it was changed after it was indexed", where=uri)
+            return content
+        except (FileNotFoundError, PermissionError):
+            raise
+        except OSError:
+            if wait is None:
+                raise
+            time.sleep(wait)
+    raise AssertionError("the last try returns or raises")
