@@ -203,6 +203,21 @@ def report(
 
 
 @app.command()
+def select(
+    run_dir: RunDirectory,
+    filters: Annotated[Path, typer.Option(metavar="FILE", help="A filter file, as in conf/filters/.")],
+    name: Annotated[
+        str | None, typer.Option(help="Of the selection; default: the filter file's name.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Decide anew what a run keeps, from its stored scores, and pack that: RUN/selections/NAME/."""
+    from dataengine.commands.select import select
+
+    select(run_dir, filters, name, as_json)
+
+
+@app.command()
 def calibrate(
     run_dir: Annotated[str, typer.Argument(metavar="RUN", help="A run whose candidates are labelled.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Filter file to write.")],

@@ -65,6 +65,8 @@ def _facts(sample: Sample) -> Table:
     if row["kind"] != KIND_UNIT:
         add("spans", _spans(sample))
         add("audio", _place(sample))
+    if sample.run.selections:
+        add("selections", f"{', '.join(sample.run.selections)}; the verdict above is the run's own")
     return table
 
 

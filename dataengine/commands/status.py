@@ -7,7 +7,7 @@ from datetime import datetime
 from rich.console import Console, Group
 from rich.table import Table
 
-from dataengine.report.formats import count, hours, rate, share, span_of_time
+from dataengine.report.formats import count, hours, printable, rate, share, span_of_time
 from dataengine.report.status import RunStatus, status_of
 
 
@@ -41,8 +41,15 @@ def _summary(found: RunStatus) -> Table:
     table.add_row(
         "rejected", count(counts.rejected), f"{count(counts.retained)} retained for a later selection"
     )
-    table.add_row("failed", f"[red]{count(counts.failed)}" if counts.failed else "0", "")
+    table.add_row("failed", f"[red]{count(counts.failed)}" if counts.failed else "0", _retry_hint(found))
+    if found.selections:
+        table.add_row("selections", count(len(found.selections)), printable(", ".join(found.selections)))
     return table
+
+
+def _retry_hint(found: RunStatus) -> str:
+    again = found.counts.failed and found.state == "finished"
+    return f"once the cause is mended: dataengine retry {found.run_dir}" if again else ""
 
 
 def _state(found: RunStatus) -> str:

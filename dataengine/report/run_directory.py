@@ -31,6 +31,8 @@ QUERY_MEMORY = "2GB"
 """What queries may hold before they spill to disk."""
 
 DRIVERS_FOLDER = "log/drivers"
+SELECTIONS_FOLDER = "selections"
+SELECTION_FILE = "selection.json"
 
 CANDIDATE = "(status = 'done' AND kind <> 'unit')"
 """SQL condition: the row is a candidate that was judged, not a unit without candidates or a failure."""
@@ -105,6 +107,11 @@ class RunDirectory:
         """The samples and shards that count; None before they are made, or if someone has removed them."""
         results = results_of(self.storage, FINISH_FILE)
         return results if results is not None and results.are_whole(self.storage) else None
+
+    @property
+    def selections(self) -> list[str]:
+        """Names of what was selected from the run anew, beside its own samples and shards."""
+        return [name.split("/")[1] for name in self.storage.files(SELECTIONS_FOLDER, f"/{SELECTION_FILE}")]
 
     @cached_property
     def columns(self) -> dict[str, pa.DataType]:

@@ -44,6 +44,8 @@ class RunStatus:
     """Unix time at which the last slice was done."""
     writer: Holder | None
     """Who works on it now."""
+    selections: tuple[str, ...] = ()
+    """Names of what was selected anew from it."""
 
     def to_json(self) -> str:
         """All of it, for programs."""
@@ -77,6 +79,7 @@ def status_of(run_dir: str | Path) -> RunStatus:
         seconds_left=units_left / rate if writer and rate else None,
         last_activity=max((footer.ended for footer in footers), default=None),
         writer=writer,
+        selections=tuple(run.selections),
     )
 
 

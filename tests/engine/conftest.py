@@ -46,10 +46,13 @@ def write_manifest(path: Path, units: int, unreadable_every: int = 0) -> Path:
 @pytest.fixture
 def cheap_pipeline(tmp_path: Path) -> Callable[..., Pipeline]:
     """A pipeline of cheap stages: `cheap_pipeline(units, "engine.slice_units=8", …)`."""
+    return cheap_pipelines(tmp_path)
 
+
+def cheap_pipelines(folder: Path) -> Callable[..., Pipeline]:
     def load(units: int, *overrides: str, unreadable_every: int = 0) -> Pipeline:
-        manifest = write_manifest(tmp_path / f"manifest-{units}.parquet", units, unreadable_every)
-        file = tmp_path / "cheap.yaml"
+        manifest = write_manifest(folder / f"manifest-{units}.parquet", units, unreadable_every)
+        file = folder / "cheap.yaml"
         file.write_text(
             "stages: [tone, propose, halve, draw, judge]\n"
             "pack: {shard_megabytes: 0.5}\n"
