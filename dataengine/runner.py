@@ -24,6 +24,7 @@ from dataengine.engine.footers import read_footers
 from dataengine.engine.grouping import group_stages
 from dataengine.engine.job import Job
 from dataengine.engine.lease import Holder, Lease
+from dataengine.engine.messages import SliceReport
 from dataengine.engine.metrics import RunMetrics
 from dataengine.engine.part_rows import counts_so_far
 from dataengine.engine.parts import Counts, committed_parts
@@ -217,7 +218,7 @@ def _label(
         stop_within(SECONDS_TO_STOP)
 
     with raising_after(StoppedError) as stop_within, on_sigterm(stop):
-        for report in execution.reports(todo):
+        for report in _reports(execution, todo, lease):
             for record in (progress, events, metrics):
                 record.add(report)
             counts = progress.done_before + progress.counts
@@ -227,6 +228,14 @@ def _label(
                     f"allows; see what failed: dataengine status {job.storage.root}"
                 )
     lease.check()
+
+
+def _reports(execution: Execution, todo: np.ndarray[Any, Any], lease: Lease) -> Iterator[SliceReport]:
+    try:
+        yield from execution.reports(todo)
+    except StoppedError:
+        lease.check()  # nobody asked, if the workers stopped because another driver has taken the run over
+        raise
 
 
 def _stop_at_once() -> None:
