@@ -92,7 +92,9 @@ class Lease:
         epoch = last.epoch + 1 if last else 1
         self.holder = Holder(socket.gethostname(), os.getpid(), epoch, time.time())
         if not self._storage.create(_lease_file(epoch), _encoded(self.holder)):
-            raise _in_use(holder_of(self._storage) or self.holder, self._storage)
+            first = holder_of(self._storage)
+            if first != self.holder:  # it is ours where the answer to our own write was lost
+                raise _in_use(first or self.holder, self._storage)
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
         self._thread.start()
         return self
