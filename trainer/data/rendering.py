@@ -97,8 +97,9 @@ def _mixed_recordings(
     band = min((item.band_hz for item in items if item.band_hz is not None), default=sample_rate / 2)
 
     def recording(item: Item) -> Waveform:
-        waveform = low_passed(read(item, TARGET), band, sample_rate)
-        return laid_out(waveform, length, _sounding(waveform, sample_rate), sample_rate, random)
+        waveform = read(item, TARGET)
+        placed = laid_out(waveform, length, _sounding(waveform, sample_rate), sample_rate, random)
+        return low_passed(placed, band, sample_rate)
 
     target = recording(draw.target) if draw.target else np.zeros(length, dtype=np.float32)
     residual = _stacked([recording(item) for item in draw.others], draw.others_snr_db, sample_rate)
