@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from trainer.layers import SampleNorm, rotate, rotations
+from trainer.layers import Attention, SampleNorm, rotate, rotations
 
 
 def test_sample_norm_is_group_norm_with_one_group_that_leaves_padding_out():
@@ -34,3 +34,13 @@ def test_rotation_leaves_lengths_and_makes_products_depend_on_distance_alone():
         along = products.diagonal(distance)
         torch.testing.assert_close(along, along[0].expand_as(along), atol=1e-4, rtol=1e-4)
     assert (products[:, 0].diff().abs() > 1e-4).any()
+
+
+def test_attention_knows_where_a_frame_lies_only_by_its_rotation():
+    attention, x = Attention(16, heads=2), torch.randn(1, 9, 16)
+    shuffled = torch.randperm(9)
+    torch.testing.assert_close(attention(x, x)[:, shuffled], attention(x[:, shuffled], x[:, shuffled]))
+    rotation = rotations(9, 8, torch.device("cpu"))
+    in_order = attention(x, x, rotation=rotation)
+    turned = attention(x[:, shuffled], x[:, shuffled], rotation=rotation)
+    assert (in_order[:, shuffled] - turned).abs().max() > 1e-3
