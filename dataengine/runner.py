@@ -206,9 +206,9 @@ def _label(
     send_file_stages_by_value()
     pools = plan_pools(group_stages(job.stages, pipeline.engine.groups), size, pipeline.engine.workers)
     log["workers"] = sum(pool.workers for pool in pools)
-    metrics = RunMetrics(job.storage.root, progress.units, progress.done_before.units, len(todo))
+    workers = {pool.group.name: pool.workers for pool in pools}
+    metrics = RunMetrics(job.storage.root, progress.units, progress.done_before.units, len(todo), workers)
     for pool in pools:
-        metrics.show_workers(pool.group.name, pool.workers)
         events.write("pool_planned", group=pool.group.name, workers=pool.workers, cpus_each=pool.cpus_each)
     execution = Execution(job, pools, pipeline.engine)
     max_failed = pipeline.engine.max_failed
@@ -217,7 +217,7 @@ def _label(
         execution.ask_to_stop()
         stop_within(SECONDS_TO_STOP)
 
-    with raising_after(StoppedError) as stop_within, on_sigterm(stop):
+    with metrics, raising_after(StoppedError) as stop_within, on_sigterm(stop):
         for report in _reports(execution, todo, lease):
             for record in (progress, events, metrics):
                 record.add(report)

@@ -8,10 +8,14 @@ exporter is installed (`pip install 'dataengine[metrics]'`); without it, recordi
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from dataengine.engine.messages import SliceReport
+
+SECONDS_BETWEEN_GAUGES = 1.0
 
 
 @dataclass(frozen=True)
@@ -84,10 +88,12 @@ DEFINITIONS = (
 
 
 class RunMetrics:
-    """The metrics of one run, in the process of its driver; Ray must be running."""
+    """The metrics of one run, in the process of its driver, while the block runs; Ray must be running."""
 
-    def __init__(self, run: str, units_planned: int, units_done: int, slices_waiting: int) -> None:
-        """Start with what earlier drivers of the run have left to do."""
+    def __init__(
+        self, run: str, units_planned: int, units_done: int, slices_waiting: int, workers: Mapping[str, int]
+    ) -> None:
+        """Start with what earlier drivers of the run have left to do; `workers` by worker group."""
         from ray.util import metrics
 
         self._run = run
@@ -95,13 +101,22 @@ class RunMetrics:
             each.name: getattr(metrics, each.kind)(each.name, each.description, each.tags)
             for each in DEFINITIONS
         }
-        self._units_done, self._slices_waiting = units_done, slices_waiting
-        self._set(UNITS_PLANNED, units_planned)
-        self._show_progress()
+        self._units_planned, self._units_done, self._slices_waiting = (
+            units_planned,
+            units_done,
+            slices_waiting,
+        )
+        self._workers = dict(workers)
+        self._stop = threading.Event()
 
-    def show_workers(self, group: str, workers: int) -> None:
-        """Set how many workers a group has."""
-        self._set(WORKERS, workers, group=group)
+    def __enter__(self) -> RunMetrics:
+        self._thread = threading.Thread(target=self._keep_gauges, name="metrics", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
 
     def add(self, report: SliceReport) -> None:
         """Count a slice that is committed or put off."""
@@ -125,11 +140,17 @@ class RunMetrics:
             self._add(FAILURES, 1, stage=failure.stage, error_type=failure.error_type)
         self._units_done += counts.units
         self._slices_waiting -= 1
-        self._show_progress()
 
-    def _show_progress(self) -> None:
-        self._set(UNITS_DONE, self._units_done)
-        self._set(SLICES_WAITING, self._slices_waiting)
+    def _keep_gauges(self) -> None:
+        """Set the gauges over and over: Ray exports one for twice its report interval, then forgets it."""
+        while True:
+            self._set(UNITS_PLANNED, self._units_planned)
+            self._set(UNITS_DONE, self._units_done)
+            self._set(SLICES_WAITING, self._slices_waiting)
+            for group, workers in self._workers.items():
+                self._set(WORKERS, workers, group=group)
+            if self._stop.wait(SECONDS_BETWEEN_GAUGES):
+                return
 
     def _add(self, metric: Definition, value: float, **tags: str) -> None:
         if value > 0:  # Ray's counters refuse to be raised by nothing
