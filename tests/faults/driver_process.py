@@ -1,0 +1,142 @@
+"""`dataengine` as the process it is, in a session of its own, to be killed or suspended with all it started."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+DATAENGINE = Path(sys.executable).with_name("dataengine")
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "RAY_ADDRESS": "", "RAY_ENABLE_AUTO_CONNECT": "0"}
+
+Process = tuple[int, int]
+"""Number of a process and when it started: numbers are used again."""
+
+
+class Driver:
+    """One `dataengine` command at work."""
+
+    def __init__(
+        self, arguments: Sequence[str | Path], output: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """Start `dataengine ARGUMENTS…`; what it prints goes to the file `output`."""
+        self.output = output
+        with output.open("ab") as file:
+            self._process = subprocess.Popen(
+                [str(DATAENGINE), *map(str, arguments)],
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **ONE_THREAD, **(environment or {})},
+                start_new_session=True,
+            )
+        self.pid = self._process.pid
+
+    def running(self) -> bool:
+        """Whether the command has not ended."""
+        return self._process.poll() is None
+
+    def wait(self, seconds: float = 300.0) -> int:
+        """The exit code. Raises if it takes longer; the processes are ended then."""
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.signal_all(signal.SIGKILL)
+            raise AssertionError(
+                f"dataengine did not end within {seconds:g} s:\n{self.output.read_text()}"
+            ) from None
+
+    def wait_until(self, happened: Callable[[], bool], seconds: float = 120.0) -> bool:
+        """Wait until something happened, as often as the machine can look; False if the command ended first."""
+        deadline = time.monotonic() + seconds
+        while self.running():
+            if happened():
+                return True
+            if time.monotonic() > deadline:
+                self.signal_all(signal.SIGKILL)
+                raise AssertionError(f"nothing happened within {seconds:g} s:\n{self.output.read_text()}")
+            time.sleep(0.0005)
+        return False
+
+    def tree(self) -> list[Process]:
+        """The driver and all processes that descend from it."""
+        return descendants(self.pid)
+
+    def kill(self) -> list[Process]:
+        """kill -9 of the driver alone; returns what it leaves behind."""
+        others = [process for process in self.tree() if process[0] != self.pid]
+        self._process.kill()
+        self._process.wait()
+        return others
+
+    def signal_all(self, number: signal.Signals) -> list[Process]:
+        """Send a signal to the driver and all its descendants, as a machine that loses its power would."""
+        tree = self.tree()
+        for pid, _ in tree:
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                continue
+        if number == signal.SIGKILL:
+            self._process.wait()
+        return tree
+
+
+def run_to_end(
+    arguments: Sequence[str | Path],
+    output: Path,
+    environment: Mapping[str, str] | None = None,
+    seconds: float = 300.0,
+) -> tuple[int, str]:
+    """Run a command; its exit code and what it printed."""
+    before = output.stat().st_size if output.exists() else 0
+    code = Driver(arguments, output, environment).wait(seconds)
+    return code, output.read_text()[before:]
+
+
+def alive(processes: Sequence[Process]) -> list[Process]:
+    """Those of the processes that still run."""
+    return [process for process in processes if _started(process[0]) == process[1]]
+
+
+def gone_within(processes: Sequence[Process], seconds: float) -> list[Process]:
+    """Those of the processes that still run after so long; none if all ended."""
+    deadline = time.monotonic() + seconds
+    while left := alive(processes):
+        if time.monotonic() > deadline:
+            return left
+        time.sleep(0.2)
+    return []
+
+
+def descendants(pid: int) -> list[Process]:
+    """A process and all that descend from it."""
+    children: dict[int, list[int]] = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and (fields := _stat(int(entry))):
+            children.setdefault(int(fields[1]), []).append(int(entry))
+    found, waiting = [], [pid]
+    while waiting:
+        each = waiting.pop()
+        if (started := _started(each)) is not None:
+            found.append((each, started))
+        waiting.extend(children.get(each, ()))
+    return found
+
+
+def _started(pid: int) -> int | None:
+    """When a process started, in ticks since boot; None if it has ended."""
+    fields = _stat(pid)
+    return int(fields[19]) if fields and fields[0] not in ("Z", "X") else None
+
+
+def _stat(pid: int) -> list[str] | None:
+    """State, parent, … as proc(5) lists them after the name."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None

@@ -1,0 +1,229 @@
+"""`kill -9` at any moment, and the same command again: the run ends as if nothing had been."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from cheap_job import CheapJob, orphans, results
+from counting_stages import FOLDER, counted
+from driver_process import Driver, Process, gone_within, run_to_end
+
+from dataengine.engine.lease import SECONDS_UNTIL_STALE
+
+UNITS = 2000
+SLICE_UNITS = 16
+SECONDS_EACH = 0.01
+ROUNDS = int(os.environ.get("DATAENGINE_SOAK_ROUNDS", "1"))
+SECONDS_TO_DIE = 60.0
+"""Ray's processes notice within this time that their driver is gone."""
+
+Moment = Callable[[], bool]
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory) -> CheapJob:
+    return CheapJob.write(tmp_path_factory.mktemp("job"), UNITS, SECONDS_EACH, SLICE_UNITS)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(job, tmp_path_factory) -> dict[str, str]:
+    """What a run comes to that nobody disturbs."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    (folder / "count").mkdir()
+    code, printed = run_to_end(
+        job.command(folder / "run"), folder / "output.txt", {FOLDER: str(folder / "count")}
+    )
+    assert code == 0, printed
+    assert Counter(counted(folder / "count")).most_common(1)[0][1] == 1
+    return results(folder / "run")
+
+
+class Watched:
+    """What can be seen of a run from outside."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self.run_dir = run_dir
+        self._parts = run_dir / "parts" / "00000"
+
+    def parts(self) -> set[str]:
+        return {name for name in self._names(self._parts) if name.endswith(".parquet")}
+
+    def more_parts(self) -> Moment:
+        before = len(self.parts())
+        return lambda: len(self.parts()) > before
+
+    def tar_without_table(self) -> Moment:
+        """A part's tar is there that was not, and its table is not."""
+        before = self._lone_tars()
+        return lambda: bool(self._lone_tars() - before)
+
+    def _lone_tars(self) -> set[str]:
+        names = self._names(self._parts)
+        tables = {name.removesuffix(".parquet") for name in names if name.endswith(".parquet")}
+        return {name for name in names if name.endswith(".tar") and name.rpartition("-")[0] not in tables}
+
+    def results_change(self) -> Moment:
+        before = self._results()
+        return lambda: self._results() != before
+
+    def half_of_the_shards(self) -> Moment:
+        """Some shards are there that were not, and not all."""
+        before = self._names(self.run_dir / "shards")
+        return lambda: 0 < len([n for n in self._names(self.run_dir / "shards") - before if ".tar" in n]) < 12
+
+    def _results(self) -> set[str]:
+        return {
+            f"{folder}/{name}"
+            for folder in ("samples", "shards")
+            for name in self._names(self.run_dir / folder)
+        }
+
+    @staticmethod
+    def _names(folder: Path) -> set[str]:
+        try:
+            return set(os.listdir(folder))
+        except FileNotFoundError:
+            return set()
+
+
+class Killer:
+    """Starts the same command again and again, and kills it."""
+
+    def __init__(self, job: CheapJob, folder: Path, seed: int) -> None:
+        self.run_dir = folder / "run"
+        self.watched = Watched(self.run_dir)
+        self.random = random.Random(seed)
+        self._job, self._output = job, folder / "output.txt"
+        self._count = folder / "count"
+        self._count.mkdir()
+        self._order_of_shards = 0
+        self.killed: Counter[str] = Counter()
+        self.left_behind: list[Process] = []
+
+    def start(self) -> Driver:
+        order = ("--set", f"pack.shuffle_seed={self._order_of_shards}")
+        return Driver(self._job.command(self.run_dir, *order), self._output, {FOLDER: str(self._count)})
+
+    def kill_at(self, name: str, moment: Moment, delay: float = 0.0) -> None:
+        """Kill the driver, or the driver with all it started, up to `delay` seconds after a moment.
+
+        Where it ends before that, the next one packs in another order, to have something to do.
+        """
+        driver = self.start()
+        everything = self.random.random() < 0.5 or name == "between tar and table"
+        if driver.wait_until(moment):
+            time.sleep(self.random.uniform(0, delay))
+        if driver.running():
+            left = driver.signal_all(signal.SIGKILL) if everything else driver.kill()
+            self.left_behind += left
+            self.killed[name] += 1
+            print(f"killed {name}, with {len(self.watched.parts())} parts committed", flush=True)
+        else:
+            assert driver.wait() == 0, self._output.read_text()
+            self._order_of_shards += 1
+
+    def finish(self) -> None:
+        self._order_of_shards = 0
+        code = self.start().wait()
+        assert code == 0, self._output.read_text()
+
+    def times_done(self) -> Counter[str]:
+        return Counter(counted(self._count))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_killed_at_many_moments_a_run_ends_as_if_nothing_had_been(job, undisturbed, tmp_path, seed):
+    killer = Killer(job, tmp_path, seed)
+    watched = killer.watched
+    for _ in range(2):
+        killer.kill_at("while it starts", lambda: True, delay=4)
+    for _ in range(9):
+        killer.kill_at("while it labels", watched.more_parts(), delay=1.5)
+    for _ in range(3):
+        killer.kill_at("between tar and table", watched.tar_without_table())
+    assert len(watched.parts()) < UNITS / SLICE_UNITS, "labelling was over before the last kill"
+    for _ in range(5):
+        killer.kill_at("while it finishes", watched.results_change(), delay=0.4)
+    for _ in range(3):
+        killer.kill_at("half the shards written", watched.half_of_the_shards())
+    killer.finish()
+
+    assert killer.killed.total() >= 20, killer.killed
+    assert not gone_within(killer.left_behind, SECONDS_TO_DIE)
+    assert results(killer.run_dir) == undisturbed
+    assert orphans(killer.run_dir) == []
+    parts = [pq.read_table(path, columns=["sample_id"]) for path in killer.run_dir.glob("parts/*/*.parquet")]
+    ids = [each for part in parts for each in part.column("sample_id").to_pylist()]
+    assert len(set(ids)) == len(ids)
+    times = killer.times_done()
+    assert len(times) == UNITS
+    redone = (times.total() - UNITS) / UNITS
+    kills = (
+        killer.killed.total() - killer.killed["while it finishes"] - killer.killed["half the shards written"]
+    )
+    print(f"\n{killer.killed.total()} kills: {dict(killer.killed)}; work done again: {redone:.1%}")
+    assert redone <= kills * 2 * 2 * SLICE_UNITS / UNITS  # two workers, each with a slice begun and one ahead
+
+
+@pytest.mark.slow
+def test_a_driver_that_was_thought_dead_changes_nothing_when_it_comes_back(job, undisturbed, tmp_path):
+    suspend_and_take_over(job, undisturbed, tmp_path, wait=backdate_the_lease)
+
+
+@pytest.mark.soak
+def test_a_driver_comes_back_after_its_lease_has_run_out_in_real_time(job, undisturbed, tmp_path):
+    suspend_and_take_over(job, undisturbed, tmp_path, wait=lambda _: time.sleep(SECONDS_UNTIL_STALE + 1))
+
+
+def suspend_and_take_over(
+    job: CheapJob, undisturbed: dict[str, str], tmp_path: Path, wait: Callable[[Path], None]
+) -> None:
+    (tmp_path / "count").mkdir()
+    environment, run_dir = {FOLDER: str(tmp_path / "count")}, tmp_path / "run"
+    first = Driver(job.command(run_dir), tmp_path / "first.txt", environment)
+    try:
+        assert first.wait_until(Watched(run_dir).tar_without_table())
+        first.signal_all(signal.SIGSTOP)
+        code, printed = run_to_end(job.command(run_dir), tmp_path / "refused.txt", environment)
+        assert code == 2
+        assert f"process {first.pid} on" in printed
+        assert "is at work on this run" in printed
+        wait(run_dir)
+        code, printed = run_to_end(job.command(run_dir), tmp_path / "second.txt", environment)
+        assert code == 0, printed
+        assert results(run_dir) == undisturbed
+        before = contents(run_dir)
+    finally:
+        tree = first.signal_all(signal.SIGCONT)
+    assert first.wait() == 1
+    assert "has taken over" in first.output.read_text().splitlines()[-1]
+    assert not gone_within(tree, SECONDS_TO_DIE)
+    assert contents(run_dir) == before
+    assert orphans(run_dir) == []
+
+
+def backdate_the_lease(run_dir: Path) -> None:
+    """Make the driver's last sign of life as old as it would be after a minute."""
+    (lease,) = (run_dir / "lease").glob("*.json")
+    holder = json.loads(lease.read_text())
+    lease.write_text(json.dumps({**holder, "beat": holder["beat"] - SECONDS_UNTIL_STALE}))
+
+
+def contents(run_dir: Path) -> dict[str, bytes]:
+    """All files but what a driver says of itself."""
+    return {
+        str(path.relative_to(run_dir)): path.read_bytes()
+        for path in run_dir.rglob("*")
+        if path.is_file() and path.relative_to(run_dir).parts[0] not in ("lease", "log")
+    }
