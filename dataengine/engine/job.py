@@ -33,3 +33,8 @@ class Job:
         return frozenset(
             name for stage in self.stages for name, kind in stage.columns_added().items() if is_heavy(kind)
         )
+
+    @property
+    def keeps_audio(self) -> bool:
+        """Whether there are waveforms to be stored."""
+        return "mixture" in self.heavy_columns

@@ -14,7 +14,6 @@ import re
 import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,10 +24,9 @@ from dataengine.engine.batch import Batch
 from dataengine.engine.failures import Failure, failures_of
 from dataengine.engine.job import Job
 from dataengine.engine.slice_work import SliceState, StageWork, work_rows
-from dataengine.engine.stage_call import Reason, Suspects, Watch, failed, unwatched
+from dataengine.engine.stems import MEMBERS
 from dataengine.engine.storage import Storage
 from manifests.identity import digest_of_ids, stable_hash
-from manifests.media import EncodedStems, encode_stems
 from manifests.schema import STATUS_DONE, STATUS_EMPTY, STATUS_FAILED
 
 PARTS_FOLDER = "parts"
@@ -36,8 +34,9 @@ PARTS_A_FOLDER = 4096
 WORK_KEY = b"dataengine.work"
 COUNTS_KEY = b"dataengine.counts"
 
-COMMIT_STAGE = "commit"
-"""The stage that a row fails at whose stems cannot be stored."""
+DIGEST_DIGITS = 16
+"""Of a tar's SHA-256, in its name."""
+END_OF_TAR = b"\0" * 2 * tarfile.BLOCKSIZE
 
 SLICE_FIELD = pa.field("slice", pa.int32())
 """The one column of a part that `samples/` does not have: of two parts that hold a unit, one counts."""
@@ -103,17 +102,10 @@ def committed_parts(storage: Storage) -> Iterator[Part]:
             yield Part(int(match[1]), match[2])
 
 
-def commit(
-    part: Part,
-    state: SliceState,
-    work: Sequence[StageWork],
-    job: Job,
-    watch: Watch = unwatched,
-    suspects: Suspects | None = None,
-) -> Committed:
-    """Write a finished slice as a part, unless it exists; `watch` and `suspects` as `GroupRunner.run` has them."""
+def commit(part: Part, state: SliceState, work: Sequence[StageWork], job: Job) -> Committed:
+    """Write a finished slice as a part, unless it exists."""
     rows = _final_rows(state, {"pipeline_digest": job.pipeline_digest, "models": job.models})
-    rows = _write_audio(rows, part.name.removesuffix(".parquet"), job, watch, suspects or Suspects())
+    rows = _write_audio(rows, part.name.removesuffix(".parquet"), job.storage)
     counts = count_rows(rows)
     schema = job.sample_schema
     part_schema = pa.schema([*schema, SLICE_FIELD], metadata=schema.metadata)
@@ -181,74 +173,29 @@ def _final_rows(state: SliceState, provenance: dict[str, Any]) -> Batch:
     return rows.take(np.lexsort((np.asarray(rows["sample_id"]), np.asarray(rows["row_order"]))))
 
 
-def _write_audio(rows: Batch, stem: str, job: Job, watch: Watch, suspects: Suspects) -> Batch:
-    """Write the stems of kept and retained rows into a tar; the rows say where they lie.
-
-    A row whose stems cannot be stored (they do not add up, or hold NaN) is failed.
-    """
-    encoded, rows = _encode(rows, job.sample_rate, watch, suspects)
-    watch(COMMIT_STAGE, [])
-    if not encoded:
+def _write_audio(rows: Batch, stem: str, storage: Storage) -> Batch:
+    """Write what `EncodeStems` made of kept and retained rows into a tar; the rows say where it lies."""
+    if MEMBERS not in rows:
         return rows
-    storage, keys = job.storage, rows["sample_id"]
-    places: dict[int, tuple[int, int]] = {}
+    members, rows = rows[MEMBERS], rows.without([MEMBERS])
+    if all(each is None for each in members):
+        return rows
+    digest = hashlib.sha256()
     with storage.temporary(f"{stem}.tar") as temporary:
         with temporary.open("wb") as sink:
-            for row, stems in encoded.items():
-                start = sink.tell()
-                for suffix, content in stems.members():
-                    sink.write(tar_member(f"{keys[row]}.{suffix}", content))
-                places[row] = (start, sink.tell() - start)
-            sink.write(b"\0" * 2 * tarfile.BLOCKSIZE)
-        tar = f"{stem}-{_digest_of_file(temporary)}.tar"
+            for each in [*members, END_OF_TAR]:
+                if each is not None:
+                    sink.write(each)
+                    digest.update(each)
+        tar = f"{stem}-{digest.hexdigest()[:DIGEST_DIGITS]}.tar"
         storage.publish(temporary, tar)
-    every = range(len(rows))
+    sizes = np.array([0 if each is None else len(each) for each in members])
+    stored, offsets = sizes > 0, np.cumsum(sizes) - sizes
+    tars = pa.array([tar] * len(rows), mask=~stored)
     return rows.with_columns(
-        shard=[tar if row in places else None for row in every],
-        part_tar=[tar if row in places else None for row in every],
-        key=[keys[row] if row in places else None for row in every],
-        audio_offset=[places[row][0] if row in places else None for row in every],
-        audio_bytes=[places[row][1] if row in places else None for row in every],
-        gain=[encoded[row].gain if row in places else None for row in every],
+        shard=tars,
+        part_tar=tars,
+        key=pa.array(list(rows["sample_id"]), mask=~stored),
+        audio_offset=pa.array(offsets, mask=~stored),
+        audio_bytes=pa.array(sizes, mask=~stored),
     )
-
-
-def _encode(
-    rows: Batch, sample_rate: int, watch: Watch, suspects: Suspects
-) -> tuple[dict[int, EncodedStems], Batch]:
-    """The stems to store, by row, and the rows, with those failed whose stems cannot be stored."""
-    stems = [name for name in ("mixture", "target", "residual") if name in rows]
-    if "mixture" not in stems:
-        return {}, rows
-    columns = {name: rows[name] for name in stems}
-    wanted = np.asarray(rows["kept"]) | np.asarray(rows["retained"])
-    ids, guilty = rows["sample_id"], suspects.guilty.get(COMMIT_STAGE, {})
-    rows = rows.without(stems)
-    encoded: dict[int, EncodedStems] = {}
-    for row in np.flatnonzero(wanted).tolist():
-        if (reason := guilty.get(ids[row])) is None:
-            watch(COMMIT_STAGE, [ids[row]])
-            waveforms = {name: column[row] for name, column in columns.items()}
-            try:
-                encoded[row] = encode_stems(**waveforms, sample_rate=sample_rate)
-                continue
-            except ValueError as error:
-                reason = Reason.of(error)
-        bad = failed(rows.slice(row, row + 1), COMMIT_STAGE, reason)
-        bad = bad.with_columns(kept=[False], retained=[False])
-        rows = Batch.concat([rows.slice(0, row), bad, rows.slice(row + 1, len(rows))])
-    return encoded, rows
-
-
-def tar_member(name: str, content: bytes) -> bytes:
-    """A file as it stands in a tar: header, content, padding; the same bytes whenever it is made."""
-    info = tarfile.TarInfo(name)
-    info.size = len(content)
-    info.mode = 0o644
-    padding = -len(content) % tarfile.BLOCKSIZE
-    return info.tobuf(tarfile.USTAR_FORMAT) + content + b"\0" * padding
-
-
-def _digest_of_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from dataengine.engine.copying import Range, append_ranges
-from dataengine.engine.parts import tar_member
+from dataengine.engine.stems import tar_member
 from dataengine.engine.storage import Storage
 from manifests.schema import LOCATION_FIELDS, PROMPT_FIELDS
 

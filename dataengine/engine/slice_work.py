@@ -79,6 +79,8 @@ class GroupRunner:
     heavy: frozenset[str]
     """Columns that leave a row when it is settled."""
     micro_batch_units: int
+    store: Stage | None = None
+    """After the stages of the last group: encodes what is kept. Its time is no stage's."""
 
     def run(
         self, number: int, state: SliceState, watch: Watch = unwatched, suspects: Suspects | None = None
@@ -104,6 +106,10 @@ class GroupRunner:
                 entry.model_seconds += self.models.seconds() - model_began
                 batch, done_with = self._divide(result, batch, entry)
                 settled.extend(done_with)
+            if self.store is not None:
+                result = run_stage(self.store, batch, watch, suspects)
+                settled.extend(each.without(self.heavy) for each in result.settled)
+                batch = result.passed
             live.append(batch)
         return SliceState(Batch.concat(live) if live else state.live, settled), work
 

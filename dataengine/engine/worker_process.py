@@ -31,6 +31,7 @@ from dataengine.engine.parts import commit, part_of
 from dataengine.engine.plan import read_slice
 from dataengine.engine.slice_work import GroupRunner, SliceState, StageWork, units_of
 from dataengine.engine.stage_call import Suspects, TransientError, Watch
+from dataengine.engine.stems import EncodeStems
 from dataengine.engine.worker_log import WorkerLog
 
 SECONDS_BETWEEN_LOOKS = 1.0
@@ -85,8 +86,10 @@ class SliceWorker:
     def __init__(self, work: GroupWork, watch: Watch) -> None:
         self._work, self._watch = work, watch
         job, group = work.job, work.group
+        models = job.stages[0].context.models
+        store = EncodeStems(sample_rate=job.sample_rate) if work.last and job.keeps_audio else None
         self._runner = GroupRunner(
-            group.name, group.stages, job.stages[0].context.models, job.heavy_columns, job.micro_batch_units
+            group.name, group.stages, models, job.heavy_columns, job.micro_batch_units, store
         )
         for stage in group.stages:
             stage.setup()
@@ -113,19 +116,18 @@ class SliceWorker:
             work = [*given.work, *mine]
             if not self._work.last:
                 return pack(SliceMessage(given.slice, given.units, state, work))
-            return self._commit(given.slice, given.units, state, work, suspects)
+            return self._commit(given.slice, given.units, state, work)
         except Exception as error:  # no row's fault: the slice stays to be done, and the driver hears why
             return self._answer(_postponed(given.slice, error))
 
     def _answer(self, report: SliceReport) -> Answer:
         return answer_of(report, self._work.last)
 
-    def _commit(
-        self, number: int, units: pa.Table, state: SliceState, work: list[StageWork], suspects: Suspects
-    ) -> Answer:
+    def _commit(self, number: int, units: pa.Table, state: SliceState, work: list[StageWork]) -> Answer:
+        self._watch("", [])
         job = self._work.job
         part = part_of(number, units, job.pipeline_digest)
-        done = commit(part, state, work, job, self._watch, suspects)
+        done = commit(part, state, work, job)
         return self._answer(SliceReport(number, done.counts, tuple(work), done.failures))
 
 
