@@ -20,9 +20,9 @@ from trainer.conditions.spans import SpanGate
 from trainer.conditions.text import TextMemory
 from trainer.conditions.video import VideoGate
 from trainer.layers import (
-    NORM_EPSILON,
     Attention,
     ConvolutionBlock,
+    RMSNorm,
     SwiGLU,
     TimeEmbedding,
     modulate,
@@ -116,10 +116,10 @@ class DiTBlock(nn.Module):
         super().__init__()
         dim = config.dim
         self.table = nn.Parameter(torch.zeros(6, 1, dim))
-        self.attention_norm = nn.RMSNorm(dim, NORM_EPSILON)
+        self.attention_norm = RMSNorm(dim)
         self.attention = Attention(dim, config.heads)
         self.text_attention = Attention(dim, config.heads)
-        self.feed_forward_norm = nn.RMSNorm(dim, NORM_EPSILON)
+        self.feed_forward_norm = RMSNorm(dim)
         self.feed_forward = SwiGLU(dim, config.hidden, dim)
         nn.init.zeros_(self.text_attention.out.weight)
 
@@ -148,7 +148,7 @@ class DiTOutputs(nn.Module):
     def __init__(self, dim: int, outputs: int) -> None:
         super().__init__()
         self.table = nn.Parameter(torch.zeros(2, 1, dim))
-        self.norm = nn.RMSNorm(dim, NORM_EPSILON)
+        self.norm = RMSNorm(dim)
         self.projection = nn.Linear(dim, outputs, bias=False)
         nn.init.zeros_(self.projection.weight)
 

@@ -27,6 +27,17 @@ class SwiGLU(nn.Module):
         return projected
 
 
+class RMSNorm(nn.RMSNorm):
+    """x / RMS(x) ∘ weight over the last dimension, in the precision that x comes in."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim, NORM_EPSILON)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Of any shape […, dim]."""
+        return functional.rms_norm(x, x.shape[-1:], self.weight.type_as(x), self.eps)
+
+
 class Attention(nn.Module):
     """Multi-head attention without biases; queries and keys are RMS-normalised, head by head."""
 
@@ -37,8 +48,8 @@ class Attention(nn.Module):
         self.key = nn.Linear(dim, dim, bias=False)
         self.value = nn.Linear(dim, dim, bias=False)
         self.out = nn.Linear(dim, dim, bias=False)
-        self.query_norm = nn.RMSNorm(dim // heads, NORM_EPSILON)
-        self.key_norm = nn.RMSNorm(dim // heads, NORM_EPSILON)
+        self.query_norm = RMSNorm(dim // heads)
+        self.key_norm = RMSNorm(dim // heads)
 
     def forward(
         self,

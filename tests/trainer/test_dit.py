@@ -106,3 +106,10 @@ def test_no_video_at_all_is_video_of_zeros(dit, x, conditions):
     torch.testing.assert_close(
         dit(x, T, replace(conditions, video=None)).stems, dit(x, T, zeros).stems, atol=1e-5, rtol=1e-5
     )
+
+
+def test_half_precision_says_about_the_same(dit, x, conditions):
+    full = dit(x, T, conditions).stems
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        half = dit(x, T, conditions).stems
+    assert (half.float() - full).norm() < 0.05 * full.norm()
