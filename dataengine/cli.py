@@ -124,12 +124,26 @@ def plan(
     probe: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Measure N windows and say how long it takes.")
     ] = None,
+    measured: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Take what stages cost from a run done before.")
+    ] = None,
+    units: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="As if there were N windows; default: the input's.")
+    ] = None,
+    nodes: Annotated[
+        int | None, typer.Option(min=1, help="Say what it takes on a cluster of so many nodes.")
+    ] = None,
+    cpus_per_node: Annotated[
+        float | None, typer.Option(min=1, help="Of the cluster; default: as many as here.")
+    ] = None,
+    gpus_per_node: Annotated[float, typer.Option(min=0, help="Of the cluster.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Tell what a run would do: worker groups, slices, expected work."""
-    from dataengine.commands.plan import plan
+    """Tell what a run would do: worker groups, slices, expected work; here or on a cluster."""
+    from dataengine.commands.plan import ClusterShape, plan
 
-    plan(pipeline, overrides or [], stages or [], probe, as_json)
+    shape = ClusterShape(nodes, cpus_per_node, gpus_per_node)
+    plan(pipeline, overrides or [], stages or [], probe, measured, units, shape, as_json)
 
 
 @app.command()

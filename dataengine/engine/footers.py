@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby, islice
@@ -63,9 +63,9 @@ def _turn(group: str, stages: list[StageWork]) -> Turn:
     return Turn(group, (first.host, first.pid), first.started, sum(stage.seconds for stage in stages))
 
 
-def read_footers(storage: Storage) -> Iterator[Footer]:
-    """The footers of all parts committed so far, in order of their slices."""
-    parts = committed_parts(storage)
+def read_footers(storage: Storage, parts: Iterable[Part] | None = None) -> Iterator[Footer]:
+    """The footers of these parts; else of all parts committed so far, in order of their slices."""
+    parts = iter(committed_parts(storage) if parts is None else parts)
     with ThreadPoolExecutor(READERS) as readers:
         while some := list(islice(parts, FOOTERS_AHEAD)):
             yield from readers.map(lambda part: _read(storage, part), some)

@@ -1,0 +1,154 @@
+"""How long a run takes on a cluster, and what it costs: arithmetic on measured rates.
+
+A group's workers take tasks in turns; a task holds one slice, or several where there are more slices than
+the engine gives tasks. A run takes as long as its slowest group, as groups work at the same time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+
+from dataengine.engine.execute import TASKS_A_PASS
+
+SECONDS_A_TASK = 0.045
+"""What a Ray task costs a worker beside the work: 40 to 50 ms, as docs/scale.md measures it."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What a unit costs and leaves, as measured."""
+
+    stage_seconds: Mapping[str, float]
+    """Seconds of one worker inside each stage, a planned unit."""
+    commit_seconds: float
+    """Seconds of one worker for encoding and committing, a unit; 0 if it was not measured."""
+    start_seconds: float
+    """Until the first worker has loaded its models."""
+    audio_seconds: float
+    """Of a unit."""
+    kept_seconds: float | None = None
+    """Of kept samples, a unit; None, as the bytes below, if no finished run was measured."""
+    part_bytes: float | None = None
+    sample_bytes: float | None = None
+    shard_bytes: float | None = None
+
+
+@dataclass(frozen=True)
+class GroupPlan:
+    """Workers of one group on the cluster."""
+
+    name: str
+    stages: tuple[str, ...]
+    workers: int
+    cpus: float
+    """Of a worker."""
+    gpus: float
+    """Of a worker."""
+
+
+@dataclass(frozen=True)
+class GroupCost:
+    """What a group has to do."""
+
+    name: str
+    workers: int
+    wall_hours: float
+    """If it never waited for another group."""
+    cpu_hours: float
+    gpu_hours: float
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Bytes that a run leaves."""
+
+    parts: float
+    samples: float
+    shards: float
+
+    @property
+    def total(self) -> float:
+        """All of them."""
+        return self.parts + self.samples + self.shards
+
+
+@dataclass(frozen=True)
+class ScaleEstimate:
+    """A run on a cluster."""
+
+    units: int
+    slices: int
+    tasks: int
+    audio_hours: float
+    kept_hours: float | None
+    hours: float
+    """From the command to the last commit, start included; finishing comes on top."""
+    cpu_hours: float
+    """That workers are at work for, not those that the cluster offers."""
+    gpu_hours: float
+    node_hours: float
+    """That the cluster is held."""
+    limiting: str
+    """The group that all others wait for."""
+    groups: tuple[GroupCost, ...]
+    storage: Storage | None
+
+
+def estimate(
+    rates: Rates, groups: Sequence[GroupPlan], nodes: int, units: int, slice_units: int
+) -> ScaleEstimate:
+    """What a run of `units` units takes with these groups of workers, the last of which commits."""
+    slices = ceil(units / slice_units)
+    tasks = min(slices, TASKS_A_PASS)
+    costs = [
+        _cost(
+            group,
+            _unit_seconds(group, rates, last=group is groups[-1]),
+            slices,
+            tasks,
+            min(units, slice_units),
+        )
+        for group in groups
+    ]
+    slowest = max(costs, key=lambda cost: cost.wall_hours)
+    hours = rates.start_seconds / 3600 + slowest.wall_hours
+    return ScaleEstimate(
+        units=units,
+        slices=slices,
+        tasks=tasks,
+        audio_hours=rates.audio_seconds * units / 3600,
+        kept_hours=None if rates.kept_seconds is None else rates.kept_seconds * units / 3600,
+        hours=hours,
+        cpu_hours=sum(cost.cpu_hours for cost in costs),
+        gpu_hours=sum(cost.gpu_hours for cost in costs),
+        node_hours=hours * nodes,
+        limiting=slowest.name,
+        groups=tuple(costs),
+        storage=_storage(rates, units),
+    )
+
+
+def _unit_seconds(group: GroupPlan, rates: Rates, last: bool) -> float:
+    inside = sum(rates.stage_seconds[stage] for stage in group.stages)
+    return inside + (rates.commit_seconds if last else 0.0)
+
+
+def _cost(group: GroupPlan, unit_seconds: float, slices: int, tasks: int, slice_units: int) -> GroupCost:
+    task_seconds = SECONDS_A_TASK + slices / tasks * slice_units * unit_seconds
+    turns = ceil(tasks / group.workers)
+    worker_hours = tasks * task_seconds / 3600
+    return GroupCost(
+        name=group.name,
+        workers=group.workers,
+        wall_hours=turns * task_seconds / 3600,
+        cpu_hours=worker_hours * group.cpus,
+        gpu_hours=worker_hours * group.gpus,
+    )
+
+
+def _storage(rates: Rates, units: int) -> Storage | None:
+    if rates.part_bytes is None or rates.sample_bytes is None or rates.shard_bytes is None:
+        return None
+    return Storage(rates.part_bytes * units, rates.sample_bytes * units, rates.shard_bytes * units)

@@ -1,0 +1,100 @@
+"""The arithmetic of `dataengine plan --nodes`: what must hold whatever was measured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from dataengine.scale import SECONDS_A_TASK, GroupPlan, Rates, ScaleEstimate, estimate
+
+seconds = st.floats(min_value=1e-3, max_value=100.0)
+workers = st.integers(min_value=1, max_value=5000)
+units = st.integers(min_value=1, max_value=10**9)
+slice_units = st.integers(min_value=1, max_value=1024)
+
+
+def rates(decode: float, separate: float, commit: float = 0.0) -> Rates:
+    return Rates({"decode": decode, "separate": separate}, commit, 30.0, 10.0, 4.0, 3e5, 2e3, 2e5)
+
+
+def groups(on_cpu: int, on_gpu: int) -> list[GroupPlan]:
+    return [
+        GroupPlan("decode", ("decode",), on_cpu, 1.0, 0.0),
+        GroupPlan("separate", ("separate",), on_gpu, 1.0, 1.0),
+    ]
+
+
+def of(given_rates: Rates, plan: list[GroupPlan], count: int, size: int, nodes: int = 1) -> ScaleEstimate:
+    return estimate(given_rates, plan, nodes, count, size)
+
+
+@given(seconds, seconds, workers, workers, units, slice_units, st.integers(1, 100))
+def test_more_workers_are_never_slower_and_cost_no_more_work(a, b, few, gpus, count, size, more):
+    before = of(rates(a, b), groups(few, gpus), count, size)
+    after = of(rates(a, b), groups(few + more, gpus + more), count, size)
+    assert after.hours <= before.hours
+    assert (after.cpu_hours, after.gpu_hours) == (before.cpu_hours, before.gpu_hours)
+
+
+@given(seconds, seconds, workers, units, slice_units)
+def test_no_cluster_beats_the_work_that_there_is(a, b, count_of_workers, count, size):
+    found = of(rates(a, b), groups(count_of_workers, count_of_workers), count, size)
+    assert found.hours * 3600 >= max(a, b) * count / count_of_workers * (1 - 1e-9)
+    assert found.cpu_hours * 3600 >= (a + b) * count * (1 - 1e-9)
+    assert found.gpu_hours * 3600 >= b * count * (1 - 1e-9)
+
+
+@given(seconds, seconds, st.integers(1, 100), slice_units)
+def test_twice_the_units_take_twice_as_long_when_there_are_many(a, b, count_of_workers, size):
+    plan, many = groups(count_of_workers, count_of_workers), 2_000_000 * size
+    once, twice = of(rates(a, b), plan, many, size), of(rates(a, b), plan, 2 * many, size)
+    working = once.hours - rates(a, b).start_seconds / 3600
+    assert twice.hours - once.hours == pytest.approx(
+        working, rel=1e-3, abs=1.01 * 4096 * SECONDS_A_TASK / 3600
+    )
+    for name in ("audio_hours", "kept_hours"):
+        assert getattr(twice, name) == pytest.approx(2 * getattr(once, name))
+    assert twice.storage.total == pytest.approx(2 * once.storage.total)
+
+
+@given(seconds, seconds, workers, workers, units, slice_units)
+def test_the_group_that_limits_is_the_slowest_and_helping_another_does_not_help(
+    a, b, cpus, gpus, count, size
+):
+    found = of(rates(a, b), groups(cpus, gpus), count, size)
+    wall = {cost.name: cost.wall_hours for cost in found.groups}
+    assert wall[found.limiting] == max(wall.values())
+    assume(wall["decode"] != wall["separate"])
+    helped = groups(cpus * 2, gpus) if found.limiting == "separate" else groups(cpus, gpus * 2)
+    assert of(rates(a, b), helped, count, size).hours == found.hours
+
+
+@given(seconds, seconds, units)
+def test_small_slices_cost_a_task_each(a, b, count):
+    assume(count <= 4096)
+    found = of(rates(a, b), groups(1, 1), count, 1)
+    tasks = 2 * SECONDS_A_TASK * count
+    assert found.cpu_hours * 3600 == pytest.approx((a + b) * count + tasks)
+
+
+def test_a_million_hours_by_hand():
+    """360 M windows of 10 s, 1 s of a worker each, on 1,000 workers: 100 hours of work for each of them."""
+    plan = [GroupPlan("all", ("decode", "separate"), 1000, 1.0, 0.0)]
+    found = of(rates(0.4, 0.5, commit=0.1), plan, 360_000_000, 128, nodes=32)
+    assert found.audio_hours == pytest.approx(1_000_000)
+    assert found.cpu_hours == pytest.approx(100_000, rel=1e-3)
+    # 4,096 tasks on 1,000 workers: the last 96 have the cluster to themselves.
+    assert found.hours == pytest.approx(100 * 5000 / 4096, rel=1e-3)
+    assert found.node_hours == pytest.approx(32 * found.hours)
+    assert found.kept_hours == pytest.approx(400_000)
+    assert found.storage.shards == pytest.approx(72e12)
+
+
+def test_what_a_run_leaves_is_unknown_unless_one_was_finished():
+    unfinished = replace(rates(1, 1), part_bytes=None, sample_bytes=None, shard_bytes=None, kept_seconds=None)
+    found = of(unfinished, groups(1, 1), 10, 1)
+    assert found.storage is None
+    assert found.kept_hours is None
