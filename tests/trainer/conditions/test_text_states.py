@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from trainer.conditions import TextStates, nearest_features
+from trainer.conditions import TextMemory, TextStates, nearest_features
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +37,14 @@ def test_a_text_is_encoded_once(states):
     again, _ = states.batch(["violin playing"])
     states._encoder = encoder
     torch.testing.assert_close(again, first)
+
+
+def test_the_memory_tells_every_token_how_far_the_flow_is():
+    memory = TextMemory(10, 16)
+    states = torch.randn(1, 3, 10)
+    early, late = (memory(states, torch.tensor([t])) for t in (0.1, 0.9))
+    assert early.shape == (1, 3, 16)
+    assert ((early - late).abs().amax(dim=-1) > 1e-4).all()
 
 
 def test_a_latent_frame_gets_the_video_frame_that_is_nearest_in_time():
