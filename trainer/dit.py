@@ -1,8 +1,8 @@
 """The diffusion transformer: from noisy stems, a time and conditions to what the flow needs to know.
 
 After the reference's released configuration: adaLN-single (Chen et al. 2023, PixArt-α), RMS norms before
-every branch, RMS-normalised queries and keys, rotary positions in self-attention, cross-attention to the
-text in every block, SwiGLU, no biases in blocks.
+self-attention and feed-forward, RMS-normalised queries and keys, rotary positions in self-attention,
+cross-attention to the text in every block, SwiGLU, no biases in blocks.
 """
 
 from __future__ import annotations
