@@ -8,6 +8,8 @@ from collections.abc import Iterable
 
 ID_BYTES = 16
 """128 bits: a billion ids collide with a probability below 1e-20."""
+ID_PATTERN = "^[0-9a-f]{32}$"
+"""What an id looks like; ids name files, so a table from elsewhere may not bring others."""
 
 
 def stable_hash(*fields: str) -> str:

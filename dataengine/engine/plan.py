@@ -16,11 +16,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dataengine.engine.regroup import even_tables
 from dataengine.engine.storage import Storage
 from dataengine.errors import UserError
+from manifests.identity import ID_PATTERN
 from manifests.tables import open_table
 
 SLICES_A_FILE = 256
@@ -49,12 +51,12 @@ def write_plan(manifest: str, storage: Storage, slice_units: int) -> Plan:
     Planning the same manifest again gives the same files. Memory grows by 8 bytes a unit.
 
     Raises:
-        UserError: the manifest is empty, or names a unit twice.
+        UserError: the manifest is empty, names a unit twice, or has ids of another form than ours.
     """
     tally = _Tally()
     storage.remove(PLAN_FOLDER)
     with open_table(manifest) as source:
-        batches = (pa.Table.from_batches([batch]) for batch in source.iter_batches())
+        batches = (_with_sound_ids(batch, manifest) for batch in source.iter_batches())
         slices = map(tally.count, even_tables(batches, slice_units))
         write_slices(storage, 0, source.schema_arrow, slices)
     if not tally.units:
@@ -62,6 +64,18 @@ def write_plan(manifest: str, storage: Storage, slice_units: int) -> Plan:
     if tally.repeated():
         raise UserError("the manifest names a unit twice; make it with `dataengine index`", where=manifest)
     return Plan(tally.units, tally.slices, slice_units, tally.digest.hexdigest())
+
+
+def _with_sound_ids(batch: pa.RecordBatch, manifest: str) -> pa.Table:
+    ids = batch.column("unit_id")
+    sound = pc.fill_null(pc.match_substring_regex(ids, ID_PATTERN), False)
+    if not pc.all(sound, min_count=0).as_py():
+        (first,) = ids.filter(pc.invert(sound)).slice(0, 1).to_pylist()
+        raise UserError(
+            f"the manifest has a unit_id {first!r}, which is no id of ours; make it with `dataengine index`",
+            where=manifest,
+        )
+    return pa.Table.from_batches([batch])
 
 
 def manifest_digest(manifest: str) -> str:

@@ -65,3 +65,14 @@ def test_a_unit_that_comes_twice_is_refused(tmp_path):
     pq.write_table(pa.concat_tables([rows, rows.slice(7, 1)]), tmp_path / "twice.parquet")
     with pytest.raises(UserError, match="twice"):
         write_plan(str(tmp_path / "twice.parquet"), Storage.at(tmp_path / "run"), 8)
+
+
+@pytest.mark.parametrize("strange", ["../../etc/passwd", "recording 1", "0" * 31, "0" * 32 + "\n", None])
+def test_ids_that_are_none_of_ours_are_refused(tmp_path, strange):
+    manifest = manifest_of(tmp_path / "m.parquet", 5)
+    table = pq.read_table(manifest)
+    ids = [*table.column("unit_id").to_pylist()[:4], strange]
+    table = table.set_column(0, pa.field("unit_id", pa.string()), pa.array(ids))
+    pq.write_table(table, manifest)
+    with pytest.raises(UserError, match="no id of ours"):
+        write_plan(manifest, Storage.at(tmp_path / "run"), 2)
