@@ -266,6 +266,19 @@ def calibrate(
     calibrate(run_dir, Labels(tuple(truth or ()), labels), out, criteria, moved, goal, as_json)
 
 
+@app.command()
+def train(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A training file (YAML).")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for checkpoints and the log.")],
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a separator from shards; the same command goes on where it stopped."""
+    from dataengine.commands.train import train_command
+
+    train_command(config, out, overrides or [], as_json)
+
+
 @app.command("check-stage")
 def check_stage(
     stage: Annotated[

@@ -45,12 +45,12 @@ class Progress:
         if error is None and not self._console.is_terminal:
             self._print()
 
-    def update(self, done: float) -> None:
-        """Say how much is done."""
+    def update(self, done: float, remark: str = "") -> None:
+        """Say how much is done, and perhaps a word on it."""
         now = monotonic()
         rate = done * self._scale / max(now - self._started, 1e-3)
         amount = f"{done * self._scale:.0f}/{self._total * self._scale:.0f} {self._unit}"
-        self._figures = f"{amount}, {rate:.1f} {self._unit}/s"
+        self._figures = f"{amount}, {rate:.1f} {self._unit}/s" + (f", {remark}" if remark else "")
         self._bar.update(self._task, completed=done, figures=self._figures)
         if not self._console.is_terminal and now - self._printed > QUIET_SECONDS:
             self._printed = now

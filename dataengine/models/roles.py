@@ -78,6 +78,11 @@ class Tagger(Model, Protocol):
         ...
 
     @property
+    def embedding_width(self) -> int:
+        """Dimensions of an embedding."""
+        ...
+
+    @property
     def hop_seconds(self) -> float:
         """Time from one frame to the next; frame `i` begins at `i · hop_seconds`."""
         ...

@@ -65,6 +65,7 @@ class YamNetAdapter(Adapter):
 class YamNet:
     """A Tagger: probabilities of AudioSet classes and 1024-d embeddings."""
 
+    embedding_width = 1024
     hop_seconds = PATCH_HOP * HOP / SAMPLE_RATE
     window_seconds = PATCH_SAMPLES / SAMPLE_RATE
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,6 +11,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
+from dataengine.models.roles import Tagger
+from trainer.alignment import heard_in
 from trainer.codec.role import Codec
 from trainer.conditions import Conditions, Dropped, TextStates, span_tokens
 from trainer.conditions.spans import PADDING
@@ -40,12 +42,27 @@ class TrainingBatch:
     t: Tensor
     """[batch], 0..1."""
     conditions: Conditions
+    heard: Tensor | None = None
+    """[batch, frames, width], what a tagger hears in the targets, for the auxiliary loss."""
+
+    def to(self, device: torch.device | str) -> TrainingBatch:
+        """The same on another device."""
+        moved = {name: getattr(self, name).to(device, non_blocking=True) for name in ("x0", "x1", "t")}
+        heard = None if self.heard is None else self.heard.to(device, non_blocking=True)
+        return replace(self, **moved, conditions=self.conditions.to(device), heard=heard)
 
 
 def encode(
-    samples: Sequence[TrainingSample], codec: Codec, texts: TextStates, times: TimeSampling
+    samples: Sequence[TrainingSample],
+    codec: Codec,
+    texts: TextStates,
+    times: TimeSampling,
+    tagger: Tagger | None = None,
 ) -> TrainingBatch:
-    """A batch of samples; what becomes of a sample does not depend on the others."""
+    """A batch of samples; what becomes of a sample does not depend on the others.
+
+    With a tagger the batch tells what it hears in the targets.
+    """
     mixture, target, residual = (
         codec.encode(pad_sequence([torch.from_numpy(getattr(sample, name)) for sample in samples], True))
         for name in ("mixture", "target", "residual")
@@ -74,4 +91,9 @@ def encode(
         x1=torch.cat([target, residual], dim=-1),
         t=times.times(torch.from_numpy(np.array([sample.time for sample in samples], dtype=np.float32))),
         conditions=conditions.dropped(Dropped.stack([sample.dropped for sample in samples])),
+        heard=None
+        if tagger is None
+        else heard_in(
+            [sample.target for sample in samples], tagger, codec.sample_rate, codec.centres(max(frames))
+        ),
     )

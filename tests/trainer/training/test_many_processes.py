@@ -1,0 +1,66 @@
+"""Two processes train on the samples that one trains on, in the same order, and come to the same weights."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from trainer.training.batches import BatchConfig, Batches
+from trainer.training.distributed import World
+
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+@pytest.mark.parametrize("micro_batches", [1, 2])
+def test_the_order_of_samples_does_not_depend_on_the_number_of_processes(micro_batches):
+    config = BatchConfig(seconds=8.0, micro_batches=micro_batches)
+
+    def order(size: int, step: int) -> list[int]:
+        processes = [Batches(None, None, config, 1.0, World(rank, size)) for rank in range(size)]
+        return sorted(
+            position
+            for each in processes
+            for piece in range(micro_batches)
+            for position in each.positions(step, piece)
+        )
+
+    for step in range(3):
+        assert order(1, step) == order(2, step) == order(4, step) == list(range(8 * step, 8 * step + 8))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spread", ["ddp", "fsdp"])
+def test_two_processes_come_to_the_weights_of_one(training_file, tmp_path, losses_in, spread):
+    def run(name: str, launcher: list[str]) -> Path:
+        out = tmp_path / name
+        arguments = [
+            "train",
+            str(training_file),
+            "--out",
+            str(out),
+            "--set",
+            f"spread={spread}",
+            "--set",
+            "steps=4",
+        ]
+        subprocess.run(
+            [*launcher, "-m", "dataengine.cli", *arguments], check=True, timeout=300, env=ONE_THREAD
+        )
+        return out
+
+    one = run("one", [sys.executable])
+    two = run("two", [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"])
+    assert losses_in(two) == pytest.approx(losses_in(one), rel=1e-4)
+    ours, theirs = (
+        load_file(out / "checkpoints" / "step-00000004" / "model.safetensors") for out in (two, one)
+    )
+    assert ours.keys() == theirs.keys()
+    # Muon and Adam blow up what rounding makes of gradients near zero: single weights differ, all together do not.
+    apart = torch.cat([(ours[name] - theirs[name]).flatten() for name in ours]).norm()
+    assert apart < 0.01 * torch.cat([theirs[name].flatten() for name in theirs]).norm()

@@ -1,0 +1,85 @@
+"""A run that was killed goes on as if it had never stopped, to the bit."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from dataengine.errors import UserError
+from trainer.training.configuration import TrainConfig
+from trainer.training.distributed import World
+from trainer.training.loop import train
+
+KILLS = 4
+
+
+def command(training_file: Path, out: Path, *more: str) -> list[str]:
+    return [sys.executable, "-m", "dataengine.cli", "train", str(training_file), "--out", str(out), *more]
+
+
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+@pytest.mark.slow
+def test_a_killed_run_has_the_losses_and_weights_of_one_that_was_not(training_file, tmp_path, losses_in):
+    subprocess.run(command(training_file, tmp_path / "whole"), check=True, timeout=300, env=ONE_THREAD)
+    killed, chance = tmp_path / "killed", random.Random(0)
+    for _ in range(KILLS):
+        enough = len(losses_in(killed)) if (killed / "log.jsonl").exists() else 0
+        run = subprocess.Popen(command(training_file, killed), env=ONE_THREAD)
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and run.poll() is None:
+            done = (killed / "log.jsonl").read_text().count("\n") if (killed / "log.jsonl").exists() else 0
+            if done > enough + 1:
+                break
+            time.sleep(0.02)
+        time.sleep(chance.random() * 0.3)
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+    subprocess.run(command(training_file, killed), check=True, timeout=300, env=ONE_THREAD)
+    assert losses_in(killed) == losses_in(tmp_path / "whole")
+    for name in ("model.safetensors", "average.safetensors"):
+        ours, theirs = (
+            load_file(out / "checkpoints" / "step-00000012" / name) for out in (killed, tmp_path / "whole")
+        )
+        assert ours.keys() == theirs.keys()
+        assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+    assert sorted(each.name for each in (killed / "checkpoints").iterdir()) == [
+        "step-00000010",
+        "step-00000012",
+    ]
+
+
+@pytest.mark.slow
+def test_training_goes_on_from_its_last_checkpoint(training_file, tmp_path, losses_in):
+    half = TrainConfig.load(training_file, ["steps=6"])
+    whole = TrainConfig.load(training_file, ["steps=8"])
+    train(half, tmp_path / "run", World())
+    train(whole, tmp_path / "run", World())
+    train(whole, tmp_path / "at once", World())
+    assert losses_in(tmp_path / "run") == losses_in(tmp_path / "at once")
+
+
+def test_another_configuration_is_refused_where_one_was_trained(training_file, tmp_path):
+    train(TrainConfig.load(training_file, ["steps=1"]), tmp_path / "run", World())
+    with pytest.raises(UserError, match="another configuration"):
+        train(TrainConfig.load(training_file, ["steps=1", "seed=4"]), tmp_path / "run", World())
+
+
+def test_a_fine_tuning_starts_from_the_average_of_what_was_trained(training_file, tmp_path):
+    pretrained = train(TrainConfig.load(training_file, ["steps=2"]), tmp_path / "pretrained", World())
+    settings = ["steps=1", f"start_from={pretrained}", "objective.alignment=0", "optimiser.learning_rate=0.0"]
+    settings += ["optimiser.muon_learning_rate=0.0"]
+    tuned = train(TrainConfig.load(training_file, settings), tmp_path / "tuned", World())
+    before, after = (load_file(place / "average.safetensors") for place in (pretrained, tuned))
+    assert after.keys() == {name for name in before if not name.startswith("head.")}
+    assert all(torch.equal(before[name], after[name]) for name in after)

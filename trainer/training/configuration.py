@@ -1,0 +1,98 @@
+"""A training run as people write it: `conf/train/*.yaml`. Each component owns its part."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from dataengine.pipeline_file import read_pipeline_file
+from dataengine.validation import validated
+from trainer.codec.mdct import MdctConfig
+from trainer.data.drawing import Kind, MixingConfig
+from trainer.flow.times import TimeSampling
+from trainer.presets import PRESETS
+from trainer.training.batches import BatchConfig
+from trainer.training.guard import GuardConfig
+from trainer.training.optimisers import OptimiserConfig
+from trainer.training.schedule import Schedule
+from trainer.training.step import ObjectiveConfig
+
+
+class DataConfig(BaseModel):
+    """What is trained on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    shards: dict[Kind, list[str]]
+    """Paths or URLs of shards, with wildcards, by what is in them."""
+    balance: float = Field(default=1.0, ge=0, le=1)
+    """0: every item is as likely as any other; 1: every text is."""
+    mixing: MixingConfig
+
+
+class CheckpointConfig(BaseModel):
+    """When checkpoints are written and which are kept."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    every: int = Field(default=500, ge=1)
+    """Steps."""
+    keep: int = Field(default=2, ge=1)
+    """The last so many, and the best one."""
+
+
+class TrainConfig(BaseModel):
+    """The whole run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seed: int = Field(default=0, ge=0)
+    preset: str
+    """A size of `trainer.presets`."""
+    codec: MdctConfig = MdctConfig()
+    profile: str = "embedded"
+    """Whose text encoder and tagger are used."""
+    data: DataConfig
+    batch: BatchConfig = BatchConfig()
+    times: TimeSampling = TimeSampling()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    optimiser: OptimiserConfig = OptimiserConfig()
+    schedule: Schedule = Schedule()
+    clip: float = Field(default=1.0, gt=0)
+    """Largest norm of a step's gradient."""
+    average: float = Field(default=0.999, ge=0, lt=1)
+    """Decay of the average of the weights; the reference's in fine-tuning."""
+    steps: int = Field(ge=1)
+    guard: GuardConfig = GuardConfig()
+    checkpoints: CheckpointConfig = CheckpointConfig()
+    start_from: str | None = None
+    """A checkpoint whose averaged weights the run starts from: fine-tuning."""
+    compile: bool = False
+    """Whether torch.compile makes the network faster, after minutes at the start."""
+    recompute: bool = False
+    """Whether the backward pass computes the blocks' activations again instead of keeping them: less memory."""
+    spread: Literal["ddp", "fsdp"] = "ddp"
+    """How many processes share the model: a copy each, or sharded."""
+
+    @field_validator("preset")
+    @classmethod
+    def _known(cls, preset: str) -> str:
+        if preset not in PRESETS:
+            raise ValueError(f"there is {', '.join(PRESETS)}")
+        return preset
+
+    @classmethod
+    def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
+        """Load a training file; `overrides` are `key=value` with dots between keys.
+
+        Raises UserError, with file and line, for the first thing that is wrong.
+        """
+        return validated(cls, read_pipeline_file(path, overrides), "the training file")
+
+    def identity(self) -> str:
+        """What decides the weights, as JSON; a run goes on only with the same."""
+        return json.dumps(self.model_dump(mode="json", exclude={"checkpoints", "steps"}), sort_keys=True)

@@ -1,0 +1,221 @@
+"""The training loop.
+
+    for step in steps:
+        gradients of the step's batches            trainer.training.step
+        skip it if it would spoil the weights      trainer.training.guard
+        change the weights, and their average      trainer.training.optimisers, .averaging
+        now and then: write a checkpoint           trainer.training.checkpoint
+
+A run goes on from its last checkpoint as if it had never stopped: samples follow from the step, and what
+else changes is in the checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import apply_activation_checkpointing
+
+from dataengine.errors import UserError
+from dataengine.models.profile import Profile, ProfileModels
+from manifests.identity import seed_of
+from trainer.alignment import AlignmentHead
+from trainer.codec.mdct import MdctCodec
+from trainer.data.drawing import Drawing
+from trainer.data.pools import Pool
+from trainer.data.samples import TrainingSamples
+from trainer.data.shards import ShardReader, index_shards
+from trainer.dit import DiTBlock
+from trainer.model import SeparationModel
+from trainer.presets import PRESETS
+from trainer.training.averaging import AveragedWeights
+from trainer.training.batches import Batches
+from trainer.training.checkpoint import (
+    AVERAGE_FILE,
+    Trained,
+    checkpoints_in,
+    load_checkpoint,
+    prune,
+    save_checkpoint,
+)
+from trainer.training.collating import Collating
+from trainer.training.configuration import TrainConfig
+from trainer.training.distributed import World, spread
+from trainer.training.guard import Guard
+from trainer.training.optimisers import build_optimisers, clip_gradients, set_learning_rates
+from trainer.training.step import Objective, gradients
+
+CHECKPOINTS_FOLDER = "checkpoints"
+CONFIG_FILE = "train.json"
+LOG_FILE = "log.jsonl"
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What a step came to."""
+
+    step: int
+    loss: float
+    """Of flow matching."""
+    auxiliary: float
+    gradient_norm: float
+    learning_rate_factor: float
+    skipped: str | None
+    seconds: float
+    """Wall time."""
+    waited: float
+    """Seconds of it spent waiting for data."""
+
+
+def train(
+    config: TrainConfig, out: Path, world: World, on_step: Callable[[StepReport], None] = lambda report: None
+) -> Path:
+    """Train, or go on where an earlier call with the same configuration stopped; returns the last checkpoint.
+
+    Raises UserError if `out` holds another training run, or if there is nothing to train on.
+    """
+    folder = out / CHECKPOINTS_FOLDER
+    if world.leads:
+        _claim(out, config)
+    world.wait()
+    batches = _batches(config, world)
+    trained = _start(config, world)
+    guard, first = Guard(config.guard), 0
+    if earlier := checkpoints_in(folder):
+        state = load_checkpoint(earlier[-1], trained)
+        guard.load(state["guard"])
+        first = state["step"]
+    log = _Log(out / LOG_FILE, first) if world.leads else None
+    waited = 0.0
+    for step, micro_batches in batches.steps(first, config.steps):
+        began = time.perf_counter()
+        outcome = _step(config, trained, guard, step, micro_batches, world)
+        seconds, waiting = time.perf_counter() - began, batches.waited - waited
+        waited = batches.waited
+        report = StepReport(**outcome, seconds=seconds + waiting, waited=waiting)
+        if log:
+            log.write(report)
+        on_step(report)
+        if (step + 1) % config.checkpoints.every == 0 or step + 1 == config.steps:
+            save_checkpoint(folder, step + 1, trained, {"guard": guard.state()}, world)
+            if world.leads:
+                prune(folder, config.checkpoints.keep, None)
+    return checkpoints_in(folder)[-1]
+
+
+def _step(
+    config: TrainConfig, trained: Trained, guard: Guard, step: int, batches: list[Any], world: World
+) -> dict[str, Any]:
+    """One step; the fields of its report, but for the time it took."""
+    factor = config.schedule.factor(step, config.steps)
+    set_learning_rates(trained.optimisers, config.optimiser, factor)
+    for optimiser in trained.optimisers:
+        optimiser.zero_grad()
+    flow, auxiliary = gradients(trained.model, [batch.to(world.device) for batch in batches])
+    norm = clip_gradients(trained.model, config.clip)
+    loss, other = float(world.mean(flow)), float(world.mean(auxiliary))
+    skipped = guard.admits(loss, float(norm))
+    if skipped is None:
+        for optimiser in trained.optimisers:
+            optimiser.step()
+        trained.average.update(trained.model, step)
+    return {
+        "step": step,
+        "loss": loss,
+        "auxiliary": other,
+        "gradient_norm": float(norm),
+        "learning_rate_factor": factor,
+        "skipped": skipped,
+    }
+
+
+def _claim(out: Path, config: TrainConfig) -> None:
+    """Note the configuration in a new folder, or see that the folder's is the same."""
+    out.mkdir(parents=True, exist_ok=True)
+    place = out / CONFIG_FILE
+    if not place.exists():
+        place.write_text(config.identity())
+    elif place.read_text() != config.identity():
+        raise UserError(
+            "this folder holds a training run with another configuration; choose another --out, or take the "
+            "change back",
+            where=str(out),
+        )
+
+
+def _batches(config: TrainConfig, world: World) -> Batches:
+    codec = MdctCodec(config.codec)
+    pools = {
+        kind: Pool(index_shards(patterns), config.data.balance)
+        for kind, patterns in config.data.shards.items()
+    }
+    drawing = Drawing(config.data.mixing, pools, config.seed)
+    samples = TrainingSamples(drawing, ShardReader(codec.sample_rate), codec.sample_rate)
+    models = ProfileModels(Profile.load(config.profile))
+    collating = Collating(codec, models, config.times, hears=config.objective.alignment > 0)
+    return Batches(samples, collating, config.batch, config.data.mixing.seconds, world)
+
+
+def _start(config: TrainConfig, world: World) -> Trained:
+    """The model as it is before the first step, the same in every process."""
+    torch.manual_seed(seed_of(config.seed, "weights") % 2**63)
+    preset = PRESETS[config.preset]
+    network = SeparationModel(preset)
+    head = _head(config, preset.dit.dim)
+    objective = Objective(network, preset.path, head, config.objective)
+    if config.start_from:
+        _take_weights(objective, config.start_from)
+    if config.recompute:
+        apply_activation_checkpointing(objective, check_fn=lambda module: isinstance(module, DiTBlock))
+    if config.compile:
+        network.dit.compile()
+    model = spread(objective, world, config.spread)
+    return Trained(model, build_optimisers(model, config.optimiser), AveragedWeights(model, config.average))
+
+
+def _head(config: TrainConfig, dim: int) -> nn.Module | None:
+    if config.objective.alignment == 0:
+        return None
+    tagger = ProfileModels(Profile.load(config.profile)).load("tagger")
+    return AlignmentHead(dim, tagger.embedding_width)
+
+
+def _take_weights(objective: Objective, place: str) -> None:
+    """Start from the averaged weights of a checkpoint; the auxiliary head may be new, or be left behind."""
+    from safetensors.torch import load_file
+
+    found = load_file(Path(place) / AVERAGE_FILE)
+    wanted = {name for name, _ in objective.network.named_parameters(prefix="network")}
+    missing = wanted - set(found)
+    if missing:
+        raise UserError(f"the checkpoint lacks {len(missing)} weights, {min(missing)} first", where=place)
+    own = {name: tensor for name, tensor in found.items() if name in dict(objective.named_parameters())}
+    objective.load_state_dict(own, strict=False)
+
+
+class _Log:
+    """A JSON line a step. What lies behind the checkpoint that a run goes on from is written again."""
+
+    def __init__(self, path: Path, first: int) -> None:
+        lines = path.read_text().splitlines() if path.exists() else []
+        kept = [line for line in lines if _step_of(line) < first]
+        path.write_text("".join(f"{line}\n" for line in kept))
+        self._file = path.open("a", buffering=1)
+
+    def write(self, report: StepReport) -> None:
+        """Add a step."""
+        self._file.write(json.dumps(asdict(report)) + "\n")
+
+
+def _step_of(line: str) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except ValueError:  # cut off in the middle
+        return float("inf")
