@@ -6,8 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from rich.console import Console
 
+from dataengine.driver_log import DriverLog, driver_times
 from dataengine.engine.attempts import attempts_of, planned_slices
 from dataengine.engine.cluster import ClusterSize, cluster, messages_to
 from dataengine.engine.events import EventLog
@@ -98,9 +98,7 @@ def run(
     def wanted(plan: Plan, lease: Lease) -> Wanted:
         slices = plan.slices if limit is None else min(plan.slices, -(-limit // plan.slice_units))
         units = min(plan.units, slices * plan.slice_units)
-        return Wanted(
-            planned_slices(slices, attempts_of(storage)), units, counts_so_far(storage, read_footers(storage))
-        )
+        return Wanted(planned_slices(slices, attempts_of(storage)), units, _done_before(plan, storage))
 
     return drive(pipeline, storage, wanted, address)
 
@@ -128,13 +126,28 @@ def drive(
             todo = without_part(wanted.slices, storage)
             events.write("run_started", run=storage.root, pipeline_digest=pipeline.digest, slices=len(todo))
             if len(todo):
-                with cluster(address) as size, _driver_log(storage, lease.holder, progress) as log:
-                    _label(pipeline, job, size, todo, progress, log, lease, events)
+                with cluster(address) as size:
+                    _label(pipeline, job, size, todo, progress, lease, events)
             finished = finish(job, plan.slices, pipeline.pack, progress.writing, lease.check)
         summary = _summary(storage, finished)
         storage.replace(SUMMARY_FILE, summary.to_json().encode())
         events.write("run_finished", **asdict(summary.counts), packed=summary.packed, shards=summary.shards)
     return summary
+
+
+def _done_before(plan: Plan, storage: Storage) -> Counts:
+    """What earlier drivers have done: the units exactly, all else by what the drivers noted.
+
+    That may lack the last seconds of one that was killed. Reading every part instead would take minutes where
+    there are many; it is done only where units were tried again, as attempts must not count twice.
+    """
+    if attempts_of(storage):
+        return counts_so_far(storage, read_footers(storage))
+    done = _committed_slices(storage)
+    last = plan.units - (plan.slices - 1) * plan.slice_units
+    units = len(done) * plan.slice_units - (plan.slice_units - last if plan.slices - 1 in done else 0)
+    noted = sum((driver.counts for driver in driver_times(storage)), Counts())
+    return replace(noted, units=units)
 
 
 def _plan(pipeline: Pipeline, storage: Storage) -> Plan:
@@ -188,8 +201,11 @@ def _job(pipeline: Pipeline, storage: Storage, holder: Holder) -> Job:
 
 def without_part(slices: np.ndarray[Any, Any], storage: Storage) -> np.ndarray[Any, Any]:
     """Of these slices, those that are still to be done."""
-    done = np.fromiter((part.slice for part in committed_parts(storage)), dtype=np.int64)
-    return np.setdiff1d(slices, done)
+    return np.setdiff1d(slices, _committed_slices(storage))
+
+
+def _committed_slices(storage: Storage) -> np.ndarray[Any, Any]:
+    return np.fromiter((part.slice for part in committed_parts(storage)), dtype=np.int64)
 
 
 def _label(
@@ -198,15 +214,14 @@ def _label(
     size: ClusterSize,
     todo: np.ndarray[Any, Any],
     progress: RunProgress,
-    log: dict[str, Any],
     lease: Lease,
     events: EventLog,
 ) -> None:
     """Have the workers do these slices."""
     send_file_stages_by_value()
     pools = plan_pools(group_stages(job.stages, pipeline.engine.groups), size, pipeline.engine.workers)
-    log["workers"] = sum(pool.workers for pool in pools)
     workers = {pool.group.name: pool.workers for pool in pools}
+    log = DriverLog(job.storage, lease.holder, sum(workers.values()))
     metrics = RunMetrics(job.storage.root, progress.units, progress.done_before.units, len(todo), workers)
     for pool in pools:
         events.write("pool_planned", group=pool.group.name, workers=pool.workers, cpus_each=pool.cpus_each)
@@ -217,9 +232,9 @@ def _label(
         execution.ask_to_stop()
         stop_within(SECONDS_TO_STOP)
 
-    with metrics, raising_after(StoppedError) as stop_within, on_sigterm(stop):
+    with log, metrics, raising_after(StoppedError) as stop_within, on_sigterm(stop):
         for report in _reports(execution, todo, lease):
-            for record in (progress, events, metrics):
+            for record in (progress, events, metrics, log):
                 record.add(report)
             counts = progress.done_before + progress.counts
             if max_failed is not None and counts.failed > _allowed(max_failed, counts):
@@ -250,21 +265,9 @@ def _messages_file(storage: Storage) -> Path:
     return Path(storage.path("log/ray.txt")) if storage.is_local else Path(os.devnull)
 
 
-@contextmanager
-def _driver_log(storage: Storage, holder: Holder, progress: RunProgress) -> Iterator[dict[str, Any]]:
-    """Note in `log/drivers/` when this driver worked and on what."""
-    log: dict[str, Any] = {**asdict(holder), "started": time.time()}
-    try:
-        yield log
-    finally:
-        log |= {"ended": time.time(), "units": progress.counts.units, "postponed": progress.postponed}
-        log |= {"seconds": log["ended"] - log["started"]}
-        storage.replace(f"log/drivers/{holder.epoch:05d}.json", json.dumps(log, indent=2).encode())
-
-
 def _summary(storage: Storage, finished: Finished) -> RunSummary:
-    drivers = [json.loads(storage.read(name)) for name in storage.files("log/drivers", ".json")]
-    worker_seconds = sum(each["seconds"] * each.get("workers", 1) for each in drivers)
+    drivers = list(driver_times(storage))
+    worker_seconds = sum(driver.seconds * driver.workers for driver in drivers)
     with storage.open("log/work.parquet") as file:
         work = pq.read_table(file)
     model_seconds = sum(work.column("model_seconds").to_pylist()) if work.num_rows else 0.0
@@ -275,6 +278,6 @@ def _summary(storage: Storage, finished: Finished) -> RunSummary:
         left_out=finished.results.left_out,
         shards=len(finished.results.shards),
         shard_bytes=finished.results.shard_bytes,
-        seconds=sum(each["seconds"] for each in drivers),
+        seconds=sum(driver.seconds for driver in drivers),
         speed_of_light=model_seconds / worker_seconds if worker_seconds and model_seconds else None,
     )

@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dataengine.driver_log import DriverTime, driver_times
 from dataengine.engine.database import view_tables
 from dataengine.engine.finish import FINISH_FILE, WORK_FILE
 from dataengine.engine.footers import read_footers
@@ -30,23 +31,11 @@ from stages.criteria import Criterion, FilterFile
 QUERY_MEMORY = "2GB"
 """What queries may hold before they spill to disk."""
 
-DRIVERS_FOLDER = "log/drivers"
 SELECTIONS_FOLDER = "selections"
 SELECTION_FILE = "selection.json"
 
 CANDIDATE = "(status = 'done' AND kind <> 'unit')"
 """SQL condition: the row is a candidate that was judged, not a unit without candidates or a failure."""
-
-
-@dataclass(frozen=True)
-class Driver:
-    """One start of the run."""
-
-    started: float
-    """Unix time."""
-    seconds: float
-    """Until it ended or was stopped."""
-    workers: int
 
 
 @dataclass(frozen=True)
@@ -92,10 +81,9 @@ class RunDirectory:
         return FilterFile.model_validate(stages["filter"]).criteria if "filter" in stages else ()
 
     @cached_property
-    def drivers(self) -> tuple[Driver, ...]:
-        """The starts of the run that left a log; one that was killed did not."""
-        logs = [json.loads(self.storage.read(name)) for name in self.storage.files(DRIVERS_FOLDER, ".json")]
-        return tuple(Driver(each["started"], each["seconds"], each.get("workers", 1)) for each in logs)
+    def drivers(self) -> tuple[DriverTime, ...]:
+        """The starts of the run."""
+        return tuple(driver_times(self.storage))
 
     @property
     def is_finished(self) -> bool:
