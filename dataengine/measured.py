@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 from statistics import median
 
-from dataengine.engine.finish import FINISH_FILE
 from dataengine.engine.footers import Footer, Turn, read_footers
 from dataengine.engine.parts import PARTS_FOLDER, committed_parts
 from dataengine.engine.probe import ProbeResult
 from dataengine.engine.results import SAMPLES_FOLDER, SHARDS_FOLDER
 from dataengine.engine.storage import Storage
 from dataengine.errors import UserError
+from dataengine.runner import SUMMARY_FILE
 from dataengine.scale import SECONDS_A_TASK, Rates
 
 DRIVERS_FOLDER = "log/drivers"
@@ -90,7 +90,7 @@ def _start_seconds(storage: Storage, footers: Sequence[Footer]) -> float:
 def _bytes_a_unit(storage: Storage) -> dict[str, float]:
     """What a finished run holds; nothing of one that is not."""
     try:
-        units = json.loads(storage.read(FINISH_FILE))["counts"]["units"]
+        units = json.loads(storage.read(SUMMARY_FILE))["counts"]["units"]
     except FileNotFoundError:
         return {}
     folders = {"part_bytes": PARTS_FOLDER, "sample_bytes": SAMPLES_FOLDER, "shard_bytes": SHARDS_FOLDER}

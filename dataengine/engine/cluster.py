@@ -109,6 +109,11 @@ def _start(address: str | None) -> None:
                 address=address, runtime_env=environment, log_to_driver=False, logging_level=logging.ERROR
             )
         except ConnectionError as error:
+            if "AuthToken" in str(error.__cause__):
+                raise UserError(
+                    f"the Ray cluster at {address} wants a token that it was not given; set RAY_AUTH_MODE=token, and "
+                    "RAY_AUTH_TOKEN to the cluster's token unless ~/.ray/auth_token has it"
+                ) from None
             raise UserError(
                 f"no Ray cluster answers at {address} ({error}); start one or leave --address out"
             ) from None

@@ -153,3 +153,15 @@ def test_what_prometheus_scrapes_is_what_the_summary_says(started_cluster, tmp_p
     failed = table[table["status"] == "failed"].groupby(["stage", "error_type"]).size()
     assert len(failed) == 2
     assert values("ray_dataengine_failures_total") == failed.to_dict()
+
+
+@pytest.mark.slow
+def test_a_cluster_that_wants_a_token_says_so(started_cluster, tmp_path):
+    without = {name: value for name, value in ENVIRONMENT.items() if not name.startswith("RAY_AUTH")}
+    command = command_on(started_cluster, tmp_path / "run", 10)
+    done = subprocess.run(
+        command, env={**without, "RAY_AUTH_MODE": "disabled"}, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "wants a token" in done.stderr
+    assert "RAY_AUTH_MODE=token" in done.stderr
