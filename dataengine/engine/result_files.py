@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby
 
 import duckdb
@@ -21,6 +23,8 @@ from dataengine.engine.shards import SampleNotes, write_shard
 ROWS_A_SAMPLES_FILE = 500_000
 ROWS_A_GROUP = 32_768
 ROWS_A_READ = 8_192
+SHARDS_AT_A_TIME = 2
+"""One is copied while another is flushed to disk, or on its way to an object store."""
 DIGITS_IN_NAMES = 12
 
 Progress = Callable[[str, int, int], None]
@@ -91,11 +95,21 @@ def _write_shards(
         "WHERE list_contains(?, assignment.shard) ORDER BY assignment.position",
         params=[missing],
     ).to_arrow_reader(ROWS_A_READ)
-    by_number = groupby(_runs(reader), key=lambda run: run[0])
-    for done, (number, runs) in enumerate(by_number, start=len(shards) - len(missing) + 1):
-        rows = pa.concat_tables([table for _, table in runs])
-        write_shard(place.storage, shards[number], rows, notes, place.check)
-        on_progress("shards", done, len(shards))
+    done = len(shards) - len(missing)
+    under_way: deque[Future[None]] = deque()
+    with ThreadPoolExecutor(SHARDS_AT_A_TIME) as writers:
+        for number, runs in groupby(_runs(reader), key=lambda run: run[0]):
+            if len(under_way) == SHARDS_AT_A_TIME:
+                under_way.popleft().result()
+                done += 1
+                on_progress("shards", done, len(shards))
+            rows = pa.concat_tables([table for _, table in runs])
+            under_way.append(
+                writers.submit(write_shard, place.storage, shards[number], rows, notes, place.check)
+            )
+        for writing in under_way:
+            writing.result()
+    on_progress("shards", len(shards), len(shards))
 
 
 def _runs(reader: pa.RecordBatchReader) -> Iterator[tuple[int, pa.Table]]:
