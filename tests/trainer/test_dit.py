@@ -9,7 +9,8 @@ import torch
 
 from trainer.conditions import Conditions
 from trainer.conditions.spans import PADDING
-from trainer.dit import DiT
+from trainer.dit import DiT, DiTBlock
+from trainer.layers import rotations
 
 FRAMES, TOKENS = 11, 4
 
@@ -113,3 +114,46 @@ def test_half_precision_says_about_the_same(dit, x, conditions):
     with torch.autocast("cpu", dtype=torch.bfloat16):
         half = dit(x, T, conditions).stems
     assert (half.float() - full).norm() < 0.05 * full.norm()
+
+
+def rms(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    return x / (x.square().mean(dim=-1, keepdim=True) + 1e-5).sqrt() * weight
+
+
+def attended(layer: torch.nn.Module, x: torch.Tensor, memory: torch.Tensor, *, turned: bool) -> torch.Tensor:
+    """Attention of x [frames, dim] to memory [tokens, dim], head by head, written plainly."""
+    found = []
+    width = x.shape[-1] // layer.heads
+    for head in range(layer.heads):
+        rows = slice(head * width, (head + 1) * width)
+        query = rms(x @ layer.query.weight[rows].T, layer.query_norm.weight)
+        key = rms(memory @ layer.key.weight[rows].T, layer.key_norm.weight)
+        if (
+            turned
+        ):  # pairs of numbers as complex ones, multiplied by exp(i · position · θ^(−2 · pair / width))
+            angles = torch.arange(len(x))[:, None] * 20_000.0 ** (-torch.arange(0, width, 2) / width)
+            turn = torch.polar(torch.ones_like(angles), angles)
+            query, key = (
+                torch.view_as_real(torch.complex(*each.chunk(2, dim=-1)) * turn).mT.flatten(1)
+                for each in (query, key)
+            )
+        share = torch.softmax(query @ key.T / width**0.5, dim=-1)
+        found.append(share @ (memory @ layer.value.weight[rows].T))
+    return torch.cat(found, dim=-1) @ layer.out.weight.T
+
+
+def test_a_block_computes_the_formula_of_the_documentation(small_config, stirred):
+    block = stirred(DiTBlock(small_config))
+    h, memory, modulation = torch.randn(9, 32), torch.randn(4, 32), torch.randn(6, 1, 32)
+    given = (h[None], modulation[None], rotations(9, 16, h.device), None, memory[None])
+    computed = block(*given, torch.ones(1, 4, dtype=torch.bool))[0]
+
+    shift, scale, gate, shift_ff, scale_ff, gate_ff = block.table + modulation
+    x = (1 + scale) * rms(h, block.attention_norm.weight) + shift
+    h = h + gate * attended(block.attention, x, x, turned=True)
+    h = h + attended(block.text_attention, h, memory, turned=False)
+    x = (1 + scale_ff) * rms(h, block.feed_forward_norm.weight) + shift_ff
+    feed_forward = block.feed_forward
+    up, opened = x @ feed_forward.up.weight.T, torch.nn.functional.silu(x @ feed_forward.gate.weight.T)
+    h = h + gate_ff * ((opened * up) @ feed_forward.down.weight.T)
+    torch.testing.assert_close(computed, h, atol=1e-3, rtol=1e-3)

@@ -26,6 +26,16 @@ def test_the_target_comes_to_lie_above_the_residual_while_both_sound(snr_db, amp
     assert difference == pytest.approx(snr_db, abs=0.05)
 
 
+def test_silence_around_a_sound_does_not_change_its_level():
+    sound, pause = noise(0.5, amplitude=0.1), np.zeros(2 * RATE, np.float32)
+    assert sounding_level(sound, RATE) == pytest.approx(-20, abs=0.2)
+    alone, in_silence = (
+        sounding_level(sound, RATE),
+        sounding_level(np.concatenate([pause, sound, pause]), RATE),
+    )
+    assert in_silence == pytest.approx(alone, abs=0.01)
+
+
 def test_silence_is_not_amplified():
     silence = np.zeros(RATE, np.float32)
     assert at_snr(silence, noise(1), 5, RATE) is silence
