@@ -47,7 +47,7 @@ class PipelineSettings(BaseModel):
     seed: int = Field(default=0, ge=0)
     """Seed of every random draw of the run."""
     deterministic: bool = False
-    """Work in fixed micro-batches, so that two runs agree to the byte."""
+    """Work in micro-batches that never change, so that two runs agree to the byte."""
     stages: dict[str, dict[str, Any] | None]
     """Names of the stages, in order, with their parameters."""
     pack: PackSettings = PackSettings()
@@ -148,6 +148,7 @@ class Pipeline:
             "sample_rate": self.profile.sample_rate,
             "seed": self.seed,
             "deterministic": self.deterministic,
+            **({"micro_batch_units": self.engine.micro_batch_units} if self.deterministic else {}),
         }
 
     @cached_property

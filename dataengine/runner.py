@@ -196,6 +196,7 @@ def _job(pipeline: Pipeline, storage: Storage, holder: Holder) -> Job:
         models=json.dumps(pipeline.models_provenance(), sort_keys=True),
         micro_batch_units=pipeline.engine.micro_batch_units,
         epoch=holder.epoch,
+        deterministic=pipeline.deterministic,
     )
 
 

@@ -170,6 +170,7 @@ class Execution:
                     last,
                     0.0 if pool.group.resources.gpus else pool.cpus_each,
                     self.settings,
+                    self.job.deterministic,
                 ),
             )
         return dataset

@@ -26,6 +26,8 @@ class Job:
     micro_batch_units: int
     epoch: int
     """Of the driver that hands the work out; see `dataengine.engine.lease`."""
+    deterministic: bool = False
+    """Whether the rows that a stage takes together may depend on nothing but the plan."""
 
     @property
     def heavy_columns(self) -> frozenset[str]:

@@ -9,6 +9,7 @@ no row's fault, and the slice is put off.
 from __future__ import annotations
 
 import errno
+import re
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ import pyarrow as pa
 from dataengine.engine.batch import Batch, Column
 from dataengine.engine.stage import Stage
 from manifests.identity import sample_id
-from manifests.schema import KIND_TEXT, STATUS_EMPTY, STATUS_FAILED, is_heavy
+from manifests.schema import KIND_TEXT, STATUS_EMPTY, STATUS_FAILED, WAVEFORM, is_heavy
 
 
 class TransientError(Exception):
@@ -75,7 +76,12 @@ class Reason:
     def of(cls, error: Exception) -> Reason:
         """What an exception says."""
         trace = "".join(traceback.format_exception(error))
-        return cls(type(error).__name__, str(error), trace)
+        return cls(type(error).__name__, without_addresses(str(error)), without_addresses(trace))
+
+
+def without_addresses(text: str) -> str:
+    """A message or stack without what differs from one process to the next."""
+    return re.sub(r"\b0x[0-9a-f]{6,}\b", "0x…", text)
 
 
 @dataclass
@@ -217,6 +223,11 @@ def _typed(stage: Stage, answer: Batch, name: str, kind: pa.DataType) -> Column:
         if value is not None and not isinstance(value, np.ndarray):
             raise StageContractError(
                 f"stage {stage.name()} gave a {type(value).__name__} in {name}, where an array is due"
+            )
+        if value is not None and kind == WAVEFORM and (value.ndim != 1 or value.dtype.kind != "f"):
+            raise StageContractError(
+                f"stage {stage.name()} gave {value.dtype} of shape {value.shape} in {name}, where a waveform is "
+                "due: floating point, one dimension"
             )
     return values
 

@@ -1,13 +1,13 @@
 """Watching over the process that does the work: a row that crashes it, hangs or eats the memory costs only itself.
 
 The process tells before each call of a stage which rows it takes. When it is lost, a new one does the slice
-again and takes those rows one by one; a row that is alone when the process is lost has failed.
+again and takes those rows one by one; a row that is alone when the process is lost has failed. A loss that
+may have come from outside (someone killed the process) is forgiven once: the same rows are taken together again.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -18,7 +18,7 @@ from multiprocessing.connection import Pipe
 from pathlib import Path
 
 from dataengine.engine.messages import SliceReport, answer_of, slice_of
-from dataengine.engine.stage_call import Reason, Suspects
+from dataengine.engine.stage_call import Reason, Suspects, without_addresses
 from dataengine.engine.worker_process import Answer, Note, Ready, SliceRequest
 
 SETUP_SECONDS = 3600.0
@@ -28,6 +28,8 @@ ENGINE_SECONDS = 1800.0
 LOSSES_WITHOUT_ROWS = 3
 """So often may the process be lost over a slice while no stage is at work, before the slice is put off."""
 SECONDS_FOR_A_STACK = 2.0
+SIGNALS_FROM_OUTSIDE = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+"""What the system, a scheduler or a person ends a process with; a fault of its own sends others."""
 SHARE_OF_MEMORY = 0.8
 """Of a machine's memory, what its workers may allocate together."""
 
@@ -48,14 +50,16 @@ class Limits:
     """Longest that one stage may take for one micro-batch."""
     memory_bytes: int
     """What it may allocate; 0: no limit."""
+    forgive_stalls: bool = False
+    """Whether a stall may have come from outside too: from storage that hung, or a machine with too much to do."""
 
 
 class Loss(Exception):  # noqa: N818 - an event that is handled, not an error
     """The process is gone, and what it was at."""
 
-    def __init__(self, note: Note, reason: Reason) -> None:
+    def __init__(self, note: Note, reason: Reason, from_outside: bool) -> None:
         super().__init__(reason.error)
-        self.note, self.reason = note, reason
+        self.note, self.reason, self.from_outside = note, reason, from_outside
 
 
 class SupervisedWorker:
@@ -70,6 +74,7 @@ class SupervisedWorker:
     def do(self, message: int | bytes) -> Answer:
         """Have one slice done: a number, or what an earlier group made of it."""
         suspects, losses_without_rows = Suspects(), 0
+        forgiven: list[Note] = []
         number = message if isinstance(message, int) else slice_of(message)
         while True:
             if fatal := self._ensure_process():
@@ -79,6 +84,9 @@ class SupervisedWorker:
                 return self._process.ask(SliceRequest(message, suspects))
             except Loss as loss:
                 self._process = None
+                if loss.from_outside and loss.note.rows and loss.note not in forgiven:
+                    forgiven.append(loss.note)
+                    continue
                 if loss.note.rows:
                     suspects.add(loss.note.stage, loss.note.rows, loss.reason)
                     continue
@@ -148,25 +156,25 @@ class _Process:
         code = self._process.wait()
         how = f"signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"exit code {code}"
         hint = "; it may have needed more memory than there is" if code == -signal.SIGKILL else ""
-        return self._loss(WorkerCrashedError(f"the process ended with {how}{hint}"))
+        return self._loss(
+            WorkerCrashedError(f"the process ended with {how}{hint}"), -code in SIGNALS_FROM_OUTSIDE
+        )
 
     def _stalled(self, seconds: float) -> Loss:
         self._process.send_signal(signal.SIGUSR1)  # it writes where it hangs
         time.sleep(SECONDS_FOR_A_STACK)
         self._process.kill()
         self._process.wait()
-        return self._loss(StageStalledError(f"it did not come to an end within {seconds:g} s"))
+        stalled = StageStalledError(f"it did not come to an end within {seconds:g} s")
+        return self._loss(stalled, self._limits.forgive_stalls)
 
-    def _loss(self, error: Exception) -> Loss:
+    def _loss(self, error: Exception, from_outside: bool) -> Loss:
         stack = Path(self._crash_file.name).read_text(errors="replace")
         self._crash_file.close()
         self._connection.close()
-        return Loss(self._note, Reason(type(error).__name__, str(error), _without_addresses(stack)))
-
-
-def _without_addresses(stack: str) -> str:
-    """A stack without what differs from one time to the next."""
-    return re.sub(r"0x[0-9a-f]+", "0x…", stack)
+        return Loss(
+            self._note, Reason(type(error).__name__, str(error), without_addresses(stack)), from_outside
+        )
 
 
 def memory_share(share: float) -> int:

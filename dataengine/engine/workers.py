@@ -15,7 +15,9 @@ MESSAGE = "message"
 class GroupActor:
     """One worker of a group; Ray Data makes as many as the pool has, and again when one is lost."""
 
-    def __init__(self, work: bytes, last: bool, cpus: float, settings: EngineSettings) -> None:
+    def __init__(
+        self, work: bytes, last: bool, cpus: float, settings: EngineSettings, deterministic: bool
+    ) -> None:
         """Take on a pickled `GroupWork`.
 
         `cpus` are the logical CPUs that the worker was given, or 0 for one that works on a GPU: its memory
@@ -24,7 +26,8 @@ class GroupActor:
         memory = memory_share(min(1.0, cpus / (os.cpu_count() or 1)))
         if settings.worker_memory_gigabytes is not None:
             memory = int(settings.worker_memory_gigabytes * 1e9)
-        self._worker = SupervisedWorker(work, last, Limits(settings.stage_seconds, memory))
+        limits = Limits(settings.stage_seconds, memory, forgive_stalls=deterministic)
+        self._worker = SupervisedWorker(work, last, limits)
 
     def __call__(self, rows: dict[str, Any]) -> dict[str, list[Any]]:
         """Work on one slice: `rows` holds one message, and so does the answer."""

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from dataengine import Stage
 from dataengine.engine import stage_call
 from dataengine.engine.batch import Batch
-from dataengine.engine.stage_call import TransientError, run_stage
+from dataengine.engine.stage_call import Reason, TransientError, run_stage
+from manifests.schema import WAVEFORM
 
 
 def rows(count: int) -> Batch:
@@ -134,3 +135,28 @@ class _Never(list):
 def test_a_missing_file_is_the_fault_of_its_row():
     result = run_stage(Offline.model_construct(calls=_Never(), error=FileNotFoundError), rows(2))
     assert result.failed == 2
+
+
+class Shaped(Stage):
+    """A waveform of another form than is due."""
+
+    adds = {"mixture": WAVEFORM}
+    shape: tuple[int, ...]
+    kind: str
+
+    def process(self, batch: Batch) -> Batch:
+        return batch.with_columns(mixture=[np.zeros(self.shape, self.kind) for _ in range(len(batch))])
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind", "failed"), [((8,), "f4", 0), ((8,), "f8", 0), ((2, 8), "f4", 3), ((8,), "i2", 3)]
+)
+def test_a_waveform_has_one_dimension_and_is_floating_point(shape, kind, failed):
+    result = run_stage(Shaped(shape=shape, kind=kind), rows(3))
+    assert result.failed == failed
+    assert all("where a waveform is due" in each["error"][0] for each in result.settled)
+
+
+def test_what_a_row_says_of_its_failure_is_the_same_in_every_process():
+    error = ValueError(f"{object()} and {object()}")
+    assert Reason.of(error).error == "<object object at 0x…> and <object object at 0x…>"
