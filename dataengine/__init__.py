@@ -13,14 +13,16 @@ if TYPE_CHECKING:
     from dataengine.engine.stage import Stage as Stage
     from dataengine.pipeline import Pipeline as Pipeline
     from dataengine.runner import run as run
+    from trainer.separator import Separator as Separator
 
 _HOMES = {
     "Stage": "dataengine.engine.stage",
     "Pipeline": "dataengine.pipeline",
     "run": "dataengine.runner",
+    "Separator": "trainer.separator",
 }
 
-__all__ = ["Pipeline", "Stage", "run"]
+__all__ = ["Pipeline", "Separator", "Stage", "run"]
 
 
 def __getattr__(name: str) -> Any:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch import nn
 from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import apply_activation_checkpointing
 
@@ -35,6 +36,7 @@ from trainer.data.shards import ShardReader, index_shards
 from trainer.dit import DiTBlock
 from trainer.model import SeparationModel
 from trainer.presets import PRESETS
+from trainer.separator import Separator, SeparatorConfig
 from trainer.training.averaging import AveragedWeights
 from trainer.training.batches import Batches
 from trainer.training.checkpoint import (
@@ -53,6 +55,7 @@ from trainer.training.optimisers import build_optimisers, clip_gradients, set_le
 from trainer.training.step import Objective, gradients
 
 CHECKPOINTS_FOLDER = "checkpoints"
+SEPARATOR_FOLDER = "separator"
 CONFIG_FILE = "train.json"
 LOG_FILE = "log.jsonl"
 
@@ -78,6 +81,8 @@ def train(
     config: TrainConfig, out: Path, world: World, on_step: Callable[[StepReport], None] = lambda report: None
 ) -> Path:
     """Train, or go on where an earlier call with the same configuration stopped; returns the last checkpoint.
+
+    In the end `out/separator/` holds the averaged weights as a `Separator`.
 
     Raises UserError if `out` holds another training run, or if there is nothing to train on.
     """
@@ -107,7 +112,20 @@ def train(
             save_checkpoint(folder, step + 1, trained, {"guard": guard.state()}, world)
             if world.leads:
                 prune(folder, config.checkpoints.keep, None)
-    return checkpoints_in(folder)[-1]
+    last = checkpoints_in(folder)[-1]
+    if world.leads:
+        separator_of(config, last).save_pretrained(out / SEPARATOR_FOLDER)
+    return last
+
+
+def separator_of(config: TrainConfig, checkpoint: Path) -> Separator:
+    """What a checkpoint's averaged weights make."""
+    preset = PRESETS[config.preset]
+    model = SeparationModel(preset)
+    averaged = load_file(checkpoint / AVERAGE_FILE)
+    own = {name: averaged[f"network.{name}"] for name, _ in model.named_parameters()}
+    model.load_state_dict(own, strict=False)  # buffers, if any, are not trained
+    return Separator(SeparatorConfig(preset, config.codec, config.profile), model)
 
 
 def _step(
@@ -189,8 +207,6 @@ def _head(config: TrainConfig, dim: int) -> nn.Module | None:
 
 def _take_weights(objective: Objective, place: str) -> None:
     """Start from the averaged weights of a checkpoint; the auxiliary head may be new, or be left behind."""
-    from safetensors.torch import load_file
-
     found = load_file(Path(place) / AVERAGE_FILE)
     wanted = {name for name, _ in objective.network.named_parameters(prefix="network")}
     missing = wanted - set(found)

@@ -1,0 +1,54 @@
+"""`dataengine separate`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from dataengine.errors import UserError
+from manifests.media import MediaError, probe
+from manifests.progress import Progress
+from trainer.separating_files import RESIDUAL_FILE, TARGET_FILE, separate_file
+from trainer.separator import Prompted, Separator
+
+
+def separate(
+    uri: str,
+    out: Path,
+    text: str | None,
+    spans: Sequence[str],
+    separator: str,
+    steps: int | None,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Separate one recording and say where the stems are."""
+    if text is None and not spans:
+        raise UserError("say what to take out: --text 'dog barking', or --span 1.0,2.5 where it sounds")
+    marked = tuple(_span(each) for each in spans)
+    loaded = Separator.from_pretrained(separator)
+    sampling = loaded.config.sampling if steps is None else replace(loaded.config.sampling, steps=steps)
+    prompt = Prompted(np.zeros(0, dtype=np.float32), text, marked, seed)
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        seconds = probe(uri).duration
+        with Progress("Separating", total=seconds, unit="s") as progress:
+            separate_file(loaded, uri, out, prompt, sampling, progress.update)
+    except (MediaError, FileNotFoundError) as error:
+        raise UserError(f"cannot be read: {error}", where=uri) from error
+    files = {"target": str(out / TARGET_FILE), "residual": str(out / RESIDUAL_FILE)}
+    print(json.dumps(files) if as_json else "\n".join(f"{name:9} {path}" for name, path in files.items()))
+
+
+def _span(written: str) -> tuple[float, float]:
+    try:
+        start, end = (float(each) for each in written.split(","))
+    except ValueError:
+        start, end = 0.0, 0.0
+    if not 0 <= start < end:
+        raise UserError("a span is START,END in seconds, as in --span 1.0,2.5", where=f"--span {written}")
+    return start, end

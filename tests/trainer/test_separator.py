@@ -1,0 +1,129 @@
+"""The separator as people use it: arrays, files, folders; any rate, any length."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+from typer.testing import CliRunner
+
+from dataengine import Separator
+from dataengine.cli import app
+from dataengine.errors import UserError
+from trainer.codec import MdctConfig
+from trainer.flow.sampling import SamplingConfig
+from trainer.model import SeparationModel
+from trainer.presets import PRESETS
+from trainer.separator import Prompted, SeparatorConfig
+
+RATE = 16_000
+
+
+@pytest.fixture
+def separator(stirred) -> Separator:
+    """A network that does something, if nothing sensible; windows of a second, so that two seconds are long."""
+    config = SeparatorConfig(
+        PRESETS["tiny"],
+        MdctConfig(),
+        sampling=SamplingConfig(steps=1),
+        window_seconds=1.0,
+        overlap_seconds=0.25,
+        windows_a_batch=2,
+    )
+    model = SeparationModel(config.model)
+    for parameter in model.parameters():
+        parameter.data.normal_(std=0.05)
+    return Separator(config, model)
+
+
+@pytest.fixture
+def mixture(real_sound) -> np.ndarray:
+    return (real_sound("speech", seconds=2.3) + real_sound("instrument", "banjo", seconds=2.3)).numpy()
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100, 8_000])
+def test_stems_add_up_at_any_rate(separator, mixture, rate):
+    target, residual = separator.separate(mixture, sample_rate=rate, text="banjo")
+    assert target.shape == residual.shape == mixture.shape
+    np.testing.assert_allclose(target + residual, mixture, atol=1e-6)
+    assert np.abs(target).max() > 1e-4
+
+
+def test_what_becomes_of_a_mixture_does_not_depend_on_the_others(separator, mixture):
+    prompts = [
+        Prompted(mixture, "banjo"),
+        Prompted(mixture[:9_000], "a woman speaking", spans=((0.1, 0.3),)),
+        Prompted(mixture, None, spans=((1.0, 1.5),), seed=5),
+    ]
+    together = separator.separate_batch(prompts, sample_rate=RATE)
+    for prompt, (target, _) in zip(prompts, together, strict=True):
+        alone, _ = separator.separate(
+            prompt.mixture, sample_rate=RATE, text=prompt.text, spans=prompt.spans, seed=prompt.seed
+        )
+        np.testing.assert_allclose(target, alone, atol=1e-5)
+    assert np.abs(together[0][0] - together[2][0]).max() > 1e-4
+
+
+def test_a_folder_gives_back_what_was_saved(separator, mixture, tmp_path):
+    separator.save_pretrained(tmp_path / "saved")
+    again = Separator.from_pretrained(tmp_path / "saved")
+    assert again.config == separator.config
+    ours, _ = separator.separate(mixture, sample_rate=RATE, text="banjo")
+    theirs, _ = again.separate(mixture, sample_rate=RATE, text="banjo")
+    assert np.abs(ours - theirs).max() < 0.02 * np.abs(ours).max()  # weights are stored in half precision
+
+
+def test_a_folder_that_holds_no_separator_is_refused(tmp_path, separator):
+    with pytest.raises(UserError, match=r"no separator: .*config\.json is missing"):
+        Separator.from_pretrained(tmp_path)
+    separator.save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["model"]["dit"]["dim"] = 64
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match="cannot be loaded"):
+        Separator.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+def test_a_file_is_separated_as_an_array_is(separator, mixture, tmp_path, rate):
+    separator.save_pretrained(tmp_path / "saved")
+    soundfile.write(tmp_path / "mixture.wav", mixture, rate, subtype="FLOAT")
+    arguments = ["separate", str(tmp_path / "mixture.wav"), "--text", "banjo", "-o", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, [*arguments, "--separator", str(tmp_path / "saved")])
+    assert result.exit_code == 0, result.output
+    target, residual = (
+        soundfile.read(tmp_path / "out" / f"{n}.wav", dtype="float32")[0] for n in ("target", "residual")
+    )
+    np.testing.assert_allclose(target + residual, mixture, atol=1e-6)
+    expected, _ = Separator.from_pretrained(tmp_path / "saved").separate(
+        mixture, sample_rate=rate, text="banjo"
+    )
+    assert np.sqrt(np.mean((target - expected) ** 2)) < 0.02 * np.sqrt(np.mean(expected**2))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "say what to take out"),
+        (["--span", "2,1"], "a span is START,END"),
+        (["--text", "rain", "missing"], "missing"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(separator, tmp_path, arguments, message):
+    separator.save_pretrained(tmp_path / "saved")
+    file = str(tmp_path / "no such file.wav")
+    options = [each for each in arguments if each != "missing"]
+    command = [
+        "separate",
+        file,
+        "-o",
+        str(tmp_path / "out"),
+        "--separator",
+        str(tmp_path / "saved"),
+        *options,
+    ]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 2
+    assert message.replace("missing", "no such file.wav") in result.output

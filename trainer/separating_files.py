@@ -1,0 +1,92 @@
+"""Separating a recording of any length, in memory that does not grow with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from dataengine.models.roles import Waveform
+from manifests.media import Recording, open_recording
+from trainer.flow.sampling import SamplingConfig
+from trainer.separator import Piece, Prompted, Separator
+from trainer.windows import Window, crossfaded
+
+TARGET_FILE, RESIDUAL_FILE = "target.wav", "residual.wav"
+
+
+def separate_file(
+    separator: Separator,
+    uri: str,
+    out: Path,
+    prompt: Prompted,
+    sampling: SamplingConfig,
+    on_progress: Callable[[float], None],
+) -> None:
+    """Write `target.wav` and `residual.wav`, mono float32 at the recording's own rate; they add up to it.
+
+    Args:
+        separator: does the work.
+        uri: the recording; its channels are averaged.
+        out: an existing folder.
+        prompt: what is wanted; its own mixture is not looked at.
+        sampling: steps and solver.
+        on_progress: told how many seconds are done.
+
+    Raises MediaError or OSError for a recording that cannot be read.
+    """
+    with open_recording(uri) as recording:
+        rate = recording.info.sample_rate
+        files = [
+            soundfile.SoundFile(out / name, "w", rate, 1, "FLOAT") for name in (TARGET_FILE, RESIDUAL_FILE)
+        ]
+        try:
+            done = 0
+            for target in _at_rate(
+                _targets(separator, recording, prompt, sampling), separator.sample_rate, rate
+            ):
+                mixture = recording.stored(done, len(target))
+                files[0].write(target[: len(mixture)])
+                files[1].write(mixture - target[: len(mixture)])
+                done += len(mixture)
+                on_progress(done / rate)
+        finally:
+            for file in files:
+                file.close()
+
+
+def _targets(
+    separator: Separator, recording: Recording, prompt: Prompted, sampling: SamplingConfig
+) -> Iterator[Waveform]:
+    """The target at the separator's rate, stretch by stretch."""
+    rate = separator.sample_rate
+    windows = separator.windows(round(recording.info.duration * rate))
+
+    def separated() -> Iterator[tuple[Window, Waveform]]:
+        while some := list(islice(windows, separator.config.windows_a_batch)):
+            pieces = [
+                Piece(prompt, each, recording.read(each.start / rate, each.length / rate, rate))
+                for each in some
+            ]
+            yield from zip(some, separator.separate_pieces(pieces, sampling), strict=True)
+
+    yield from crossfaded(separated())
+
+
+def _at_rate(stretches: Iterator[Waveform], from_rate: int, to_rate: int) -> Iterator[Waveform]:
+    """The same sound at another rate, stretch by stretch, without seams, and a little silence at the end.
+
+    Rounding may leave it a sample short of what it was made from; what is too long does no harm.
+    """
+    if from_rate == to_rate:
+        yield from stretches
+        return
+    resampler = soxr.ResampleStream(from_rate, to_rate, 1, dtype="float32", quality="HQ")
+    for stretch in stretches:
+        yield resampler.resample_chunk(stretch)
+    yield resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
+    yield np.zeros(-(-to_rate // from_rate), dtype=np.float32)

@@ -1,0 +1,238 @@
+"""The separator, for those who use it: a mixture and a prompt in, target and residual out.
+
+separator = Separator.from_pretrained("path/or/hub-id")
+target, residual = separator.separate(mixture, sample_rate=48_000, text="dog barking")
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import groupby, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from huggingface_hub import ModelHubMixin, snapshot_download
+from pydantic import TypeAdapter, ValidationError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from dataengine.errors import UserError
+from dataengine.models.profile import Profile, ProfileModels
+from dataengine.models.roles import Waveform
+from dataengine.models.waveforms import resample
+from manifests.identity import seed_of
+from trainer.codec.mdct import MdctCodec, MdctConfig
+from trainer.conditions import Conditions, TextStates, span_tokens
+from trainer.conditions.spans import Spans
+from trainer.consistency import consistent
+from trainer.flow.sampling import SamplingConfig, sample
+from trainer.model import ModelConfig, SeparationModel
+from trainer.windows import Window, crossfaded, windows_of
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class SeparatorConfig:
+    """Everything but the weights."""
+
+    model: ModelConfig
+    codec: MdctConfig = field(default_factory=MdctConfig)
+    profile: str = "embedded"
+    """Whose text encoder the prompts went through in training."""
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    """The default; `separate` may ask for others."""
+    window_seconds: float = 10.0
+    """What is longer is separated in windows …"""
+    overlap_seconds: float = 2.0
+    """… that overlap by so much, and are faded into each other there."""
+    windows_a_batch: int = 8
+
+
+CONFIG = TypeAdapter(SeparatorConfig)
+
+
+@dataclass(frozen=True)
+class Prompted:
+    """A mixture and what is wanted of it."""
+
+    mixture: Waveform
+    """[samples] mono float32."""
+    text: str | None
+    spans: Spans = ()
+    """Seconds, from the start of the mixture, in which the target sounds."""
+    seed: int = 0
+    """Decides the noise that the flow starts from."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A window of a mixture."""
+
+    prompt: Prompted
+    window: Window
+    mixture: Waveform
+    """[window.length]"""
+
+
+class Separator(ModelHubMixin, library_name="dataengine", license="apache-2.0"):
+    """A trained model with its codec and its text encoder."""
+
+    def __init__(self, config: SeparatorConfig, model: SeparationModel) -> None:
+        self.config = config
+        self.model = model.eval()
+        self.codec = MdctCodec(config.codec)
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz; at which the model works."""
+        return self.codec.sample_rate
+
+    def separate(
+        self,
+        mixture: Waveform,
+        *,
+        sample_rate: int,
+        text: str | None = None,
+        spans: Spans = (),
+        sampling: SamplingConfig | None = None,
+        seed: int = 0,
+    ) -> tuple[Waveform, Waveform]:
+        """Target and residual of a mixture; they add up to it.
+
+        Args:
+            mixture: [samples] mono float32, of any length.
+            sample_rate: of the mixture and of the answer, in Hz. What lies above half of the model's rate is
+                in the residual.
+            text: what to take out; None if spans say it.
+            spans: (start, end) in seconds where the target sounds.
+            sampling: steps and solver, if others than the default.
+            seed: decides the noise that the flow starts from.
+        """
+        prompt = Prompted(mixture, text, spans, seed)
+        ((target, residual),) = self.separate_batch([prompt], sample_rate=sample_rate, sampling=sampling)
+        return target, residual
+
+    def separate_batch(
+        self, prompted: Sequence[Prompted], *, sample_rate: int, sampling: SamplingConfig | None = None
+    ) -> list[tuple[Waveform, Waveform]]:
+        """The same for several mixtures at once; what becomes of one does not depend on the others."""
+        at_our_rate = [
+            replace(each, mixture=resample(each.mixture, sample_rate, self.sample_rate)) for each in prompted
+        ]
+        stems = []
+        for given, target in zip(prompted, self.targets(at_our_rate, sampling), strict=True):
+            target = _fitted(resample(target, self.sample_rate, sample_rate), len(given.mixture))
+            stems.append((target, given.mixture - target))
+        return stems
+
+    def targets(self, prompted: Sequence[Prompted], sampling: SamplingConfig | None = None) -> list[Waveform]:
+        """The target in each mixture; both [samples] at the separator's rate."""
+        pieces = [
+            Piece(each, window, each.mixture[window.start : window.end])
+            for each in prompted
+            for window in self.windows(len(each.mixture))
+        ]
+        found = iter(zip(pieces, self.separate_pieces(pieces, sampling), strict=True))
+        return [
+            np.concatenate(list(crossfaded((piece.window, target) for piece, target in islice(found, count))))
+            for count in (len(list(self.windows(len(each.mixture)))) for each in prompted)
+        ]
+
+    def windows(self, samples: int) -> Iterator[Window]:
+        """The windows in which a mixture of so many samples is separated."""
+        length, overlap = (
+            round(seconds * self.sample_rate)
+            for seconds in (self.config.window_seconds, self.config.overlap_seconds)
+        )
+        return windows_of(samples, length, overlap)
+
+    def separate_pieces(
+        self, pieces: Sequence[Piece], sampling: SamplingConfig | None = None
+    ) -> list[Waveform]:
+        """The target in each piece. Pieces of one length are worked on together, so that none is padded."""
+        targets: dict[int, Waveform] = {}
+        by_length = sorted(range(len(pieces)), key=lambda place: pieces[place].window.length)
+        for _, places in groupby(by_length, key=lambda place: pieces[place].window.length):
+            while some := list(islice(places, self.config.windows_a_batch)):
+                batch = [pieces[place] for place in some]
+                targets |= zip(some, self._separate(batch, sampling or self.config.sampling), strict=True)
+        return [targets[place] for place in range(len(pieces))]
+
+    @torch.inference_mode()
+    def _separate(self, pieces: Sequence[Piece], sampling: SamplingConfig) -> list[Waveform]:
+        """Targets in pieces of one length."""
+        device = next(self.model.parameters()).device
+        waveforms = torch.stack([torch.from_numpy(piece.mixture) for piece in pieces]).to(device)
+        mixture = self.codec.encode(waveforms)
+        states, mask = self._texts.batch([piece.prompt.text for piece in pieces])
+        conditions = Conditions(
+            mixture=mixture,
+            text=states,
+            text_mask=mask,
+            spans=torch.stack([self._span_tokens(piece.prompt, piece.window) for piece in pieces]),
+        ).to(device)
+        noise = torch.stack([self._noise(piece.prompt, piece.window) for piece in pieces]).to(device)
+        target, residual = sample(self.model, conditions, noise, sampling).chunk(2, dim=-1)
+        target, _ = consistent(self.codec, target, residual, mixture)
+        return list(self.codec.decode(target, waveforms.shape[-1]).cpu().numpy())
+
+    def _span_tokens(self, prompt: Prompted, window: Window) -> Tensor:
+        """Of a window; a span that lies elsewhere says that nothing sounds here."""
+        centres = self.codec.centres(self.codec.frames(window.length))
+        if not prompt.spans:
+            return span_tokens((), (), centres)
+        begin, end = window.start / self.sample_rate, window.end / self.sample_rate
+        here = [
+            (max(a, begin) - begin, min(b, end) - begin) for a, b in prompt.spans if a < end and b > begin
+        ]
+        return span_tokens(here, () if here else ((0.0, end - begin),), centres)
+
+    def _noise(self, prompt: Prompted, window: Window) -> Tensor:
+        generator = torch.Generator().manual_seed(seed_of(prompt.seed, str(window.start)) % 2**63)
+        frames = self.codec.frames(window.length)
+        return torch.randn(frames, 2 * self.codec.channels, generator=generator)
+
+    @cached_property
+    def _texts(self) -> TextStates:
+        return TextStates(ProfileModels(Profile.load(self.config.profile)).load("text_encoder"))
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        (save_directory / CONFIG_FILE).write_bytes(CONFIG.dump_json(self.config, indent=2))
+        weights = {name: each.half().contiguous() for name, each in self.model.state_dict().items()}
+        save_file(weights, save_directory / WEIGHTS_FILE)
+
+    @classmethod
+    def _from_pretrained(cls, *, model_id: str, **options: Any) -> Separator:
+        known = ("revision", "cache_dir", "force_download", "local_files_only", "token")
+        asked = {name: options[name] for name in known if name in options}
+        folder = Path(model_id) if Path(model_id).is_dir() else Path(snapshot_download(model_id, **asked))
+        return cls.in_folder(folder)
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> Separator:
+        """The separator that `save_pretrained` wrote. Raises UserError if it is none."""
+        try:
+            config = CONFIG.validate_json((folder / CONFIG_FILE).read_bytes())
+            model = SeparationModel(config.model)
+            weights = {name: each.float() for name, each in load_file(folder / WEIGHTS_FILE).items()}
+            model.load_state_dict(weights)
+        except FileNotFoundError as error:
+            raise UserError(
+                f"this is no separator: {error.filename} is missing", where=str(folder)
+            ) from error
+        except (ValidationError, json.JSONDecodeError, RuntimeError) as error:
+            reason = str(error).partition("\n")[0]
+            raise UserError(f"this separator cannot be loaded: {reason}", where=str(folder)) from error
+        return cls(config, model)
+
+
+def _fitted(waveform: Waveform, samples: int) -> Waveform:
+    """The waveform with exactly so many samples: resampling there and back may be one off."""
+    return np.pad(waveform[:samples], (0, max(samples - len(waveform), 0)))
