@@ -129,7 +129,12 @@ def _start(address: str | None) -> None:
 
 
 def _check_reachable(address: str) -> None:
-    """Refuse an address where nobody listens: Ray would try for minutes."""
+    """Refuse an address where nobody listens, for Ray would try for minutes, and what Ray Data cannot use."""
+    if address.startswith("ray://"):
+        raise UserError(
+            "Ray Data cannot be driven from outside of its cluster, through ray://; run this on a node of the "
+            "cluster, with --address HOST:6379 or --address auto"
+        )
     place = urlsplit(address if "://" in address else f"//{address}")
     if place.port is None:  # "auto" and "local" are Ray's to resolve
         return

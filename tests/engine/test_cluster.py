@@ -12,12 +12,15 @@ from dataengine.engine.cluster import cluster
 from dataengine.errors import UserError
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1"])
-def test_an_address_where_nobody_listens_is_refused_at_once(address, monkeypatch):
+@pytest.mark.parametrize(
+    ("address", "answer"),
+    [("127.0.0.1:1", "no Ray cluster answers at"), ("ray://127.0.0.1:1", "on a node of the cluster")],
+)
+def test_an_address_that_cannot_serve_is_refused_at_once(address, answer, monkeypatch):
     import ray
 
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    with pytest.raises(UserError, match="no Ray cluster answers at"), cluster(address):
+    with pytest.raises(UserError, match=answer), cluster(address):
         pass
 
 
