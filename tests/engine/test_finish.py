@@ -13,7 +13,15 @@ from test_run import contents, samples_of
 
 from dataengine import run
 from dataengine.engine import lease as lease_module
+from dataengine.engine import results as results_module
+from dataengine.engine.grouping import group_stages
+from dataengine.engine.job import Job
 from dataengine.engine.lease import Lease, LeaseLostError
+from dataengine.engine.messages import SliceReport
+from dataengine.engine.plan import plan_schema
+from dataengine.engine.stage_call import Suspects
+from dataengine.engine.storage import Storage
+from dataengine.engine.worker_process import GroupWork, SliceRequest, SliceWorker
 from dataengine.report.run_directory import RunDirectory
 
 UNITS = 120
@@ -112,8 +120,6 @@ def test_a_driver_that_wakes_behind_its_last_check_cannot_take_the_results_back(
     run_dir, pipelines, monkeypatch
 ):
     newer, older = pipelines(UNITS, *OTHER_PACKING), pipelines(UNITS, "pack.shuffle_seed=3")
-    from dataengine.engine import results as results_module
-
     real_swap = results_module.swap
 
     def overtaken_swap(*arguments):
@@ -186,3 +192,19 @@ def test_a_run_is_read_while_it_is_finished_anew(run_dir, pipelines):
 def test_a_run_in_a_folder_that_looks_like_a_pattern(pipelines, made, tmp_path):
     run(pipelines(UNITS), tmp_path / "run [0-9]*")
     assert results(tmp_path / "run [0-9]*") == results(made[0])
+
+
+def test_a_worker_that_comes_too_late_takes_its_audio_away(pipelines, tmp_path):
+    pipeline = pipelines(UNITS, "stages.judge.threshold=0.7")
+    run(pipelines(UNITS), tmp_path / "run", limit=16)
+    before = contents(tmp_path / "run" / "parts", "00000")
+    storage = Storage.at(tmp_path / "run")
+    digest = json.loads((tmp_path / "run" / "run.json").read_text())["pipeline_digest"]
+    schema = pipeline.sample_schema(plan_schema(storage))
+    job = Job(pipeline.stages, storage, schema, 16_000, 0, digest, "{}", 4, epoch=1)
+    group = group_stages(job.stages, None)[0]
+    worker = SliceWorker(GroupWork(job, group, first=True, last=True), lambda stage, rows: None)
+    report = SliceReport.from_json(worker.do(SliceRequest(0, Suspects())))
+    assert report.counts is not None
+    assert report.counts.kept > 0
+    assert contents(tmp_path / "run" / "parts", "00000") == before
