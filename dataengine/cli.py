@@ -158,12 +158,16 @@ def run(
     address: Annotated[
         str | None, typer.Option(help="A Ray cluster; default: RAY_ADDRESS, else this machine.")
     ] = None,
+    fork: Annotated[
+        str | None,
+        typer.Option(metavar="OLD_RUN", help="Take over from an earlier run what a changed pipeline leaves."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a pipeline, or go on with a run that was stopped."""
     from dataengine.commands.run import run
 
-    run(pipeline, run_dir, overrides or [], stages or [], limit, address, as_json)
+    run(pipeline, run_dir, overrides or [], stages or [], limit, address, fork, as_json)
 
 
 @app.command()

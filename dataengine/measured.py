@@ -14,7 +14,7 @@ from dataengine.engine.probe import ProbeResult
 from dataengine.engine.results import SAMPLES_FOLDER, SHARDS_FOLDER
 from dataengine.engine.storage import Storage
 from dataengine.errors import UserError
-from dataengine.runner import SUMMARY_FILE
+from dataengine.run_files import SUMMARY_FILE
 from dataengine.scale import SECONDS_A_TASK, Rates
 
 DRIVERS_FOLDER = "log/drivers"

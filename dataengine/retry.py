@@ -16,7 +16,8 @@ from dataengine.engine.storage import Storage
 from dataengine.errors import UserError
 from dataengine.pipeline import Pipeline
 from dataengine.pipeline_file import parse_pipeline_text
-from dataengine.runner import PIPELINE_FILE, RUN_FILE, RunSummary, Wanted, drive, without_part
+from dataengine.run_files import PIPELINE_FILE, RUN_FILE
+from dataengine.runner import RunSummary, Wanted, drive, without_part
 
 
 @dataclass(frozen=True)

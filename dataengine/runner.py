@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -28,17 +27,15 @@ from dataengine.engine.messages import SliceReport
 from dataengine.engine.metrics import RunMetrics
 from dataengine.engine.part_rows import counts_so_far
 from dataengine.engine.parts import Counts, committed_parts
-from dataengine.engine.plan import Plan, manifest_digest, plan_schema, write_plan
+from dataengine.engine.plan import Plan, plan_schema
 from dataengine.engine.storage import Storage
-from dataengine.errors import UserError
+from dataengine.engine.taking_over import TakingOver
 from dataengine.pipeline import Pipeline
+from dataengine.run_files import SUMMARY_FILE
 from dataengine.run_progress import RunProgress
+from dataengine.run_record import origin_of, plan_of
 from dataengine.stage_catalogue import send_file_stages_by_value
 from dataengine.stopping import on_sigterm, raising_after
-
-RUN_FILE = "run.json"
-PIPELINE_FILE = "pipeline.yaml"
-SUMMARY_FILE = "summary.json"
 
 
 @dataclass(frozen=True)
@@ -78,6 +75,7 @@ def run(
     *,
     limit: int | None = None,
     address: str | None = None,
+    fork: str | Path | None = None,
 ) -> RunSummary:
     """Run a pipeline, or go on with it where it was stopped.
 
@@ -86,6 +84,8 @@ def run(
         run_dir: the directory that holds everything the run knows; made if it does not exist.
         limit: label about this many units now: whole slices, from the front of the manifest.
         address: a Ray cluster; default: the one `RAY_ADDRESS` names, else this machine.
+        fork: an earlier run of the same units: what a changed pipeline leaves as it was is taken over from
+            it. The directory remembers it.
 
     Raises:
         UserError: the directory holds another run, or another driver works on it.
@@ -100,11 +100,15 @@ def run(
         units = min(plan.units, slices * plan.slice_units)
         return Wanted(planned_slices(slices, attempts_of(storage)), units, _done_before(plan, storage))
 
-    return drive(pipeline, storage, wanted, address)
+    return drive(pipeline, storage, wanted, address, fork)
 
 
 def drive(
-    pipeline: Pipeline, storage: Storage, choose: Callable[[Plan, Lease], Wanted], address: str | None
+    pipeline: Pipeline,
+    storage: Storage,
+    choose: Callable[[Plan, Lease], Wanted],
+    address: str | None,
+    fork: str | Path | None = None,
 ) -> RunSummary:
     """Do the slices that `choose` wants and that have no part, then finish. Raises as `run` does."""
     with (
@@ -113,7 +117,7 @@ def drive(
         on_sigterm(_stop_at_once),
         EventLog(storage, lease.holder.epoch) as events,
     ):
-        plan = _plan(pipeline, storage)
+        plan = plan_of(pipeline, storage, fork)
         job = _job(pipeline, storage, lease.holder)
         wanted = choose(plan, lease)
         progress = RunProgress(
@@ -148,41 +152,6 @@ def _done_before(plan: Plan, storage: Storage) -> Counts:
     units = len(done) * plan.slice_units - (plan.slice_units - last if plan.slices - 1 in done else 0)
     noted = sum((driver.counts for driver in driver_times(storage)), Counts())
     return replace(noted, units=units)
-
-
-def _plan(pipeline: Pipeline, storage: Storage) -> Plan:
-    """The run's plan: made at the first start, checked against the pipeline afterwards."""
-    if not storage.exists(RUN_FILE):
-        plan = write_plan(pipeline.input, storage, pipeline.engine.slice_units)
-        storage.replace(PIPELINE_FILE, pipeline.resolved_yaml().encode())
-        record = {
-            "pipeline_digest": pipeline.digest,
-            "pipeline": pipeline.identity,
-            "manifest": {"uri": pipeline.input, "digest": plan.manifest_digest, "units": plan.units},
-            "slice_units": plan.slice_units,
-            "slices": plan.slices,
-            "created": time.time(),
-        }
-        storage.replace(RUN_FILE, json.dumps(record, indent=2).encode())
-        return plan
-    record = json.loads(storage.read(RUN_FILE))
-    if record["pipeline_digest"] != pipeline.digest:
-        changes = "; ".join(pipeline.changes_since(record["pipeline"]))
-        raise UserError(
-            f"this directory holds a run of another pipeline ({changes}); "
-            "choose another --run-dir, or take the change back",
-            where=storage.root,
-        )
-    if record["manifest"]["digest"] != manifest_digest(pipeline.input):
-        raise UserError(
-            f"this run was planned from a manifest with other units than {pipeline.input} has now; "
-            "choose another --run-dir, or restore the manifest",
-            where=storage.root,
-        )
-    storage.replace(PIPELINE_FILE, pipeline.resolved_yaml().encode())
-    return Plan(
-        record["manifest"]["units"], record["slices"], record["slice_units"], record["manifest"]["digest"]
-    )
 
 
 def _job(pipeline: Pipeline, storage: Storage, holder: Holder) -> Job:
@@ -227,6 +196,8 @@ def _label(
     for pool in pools:
         events.write("pool_planned", group=pool.group.name, workers=pool.workers, cpus_each=pool.cpus_each)
     execution = Execution(job, pools, pipeline.engine)
+    origin = origin_of(job.storage)
+    taking_over = TakingOver(job, origin.reuse(job.stages)) if origin else None
     max_failed = pipeline.engine.max_failed
 
     def stop() -> None:
@@ -234,7 +205,7 @@ def _label(
         stop_within(SECONDS_TO_STOP)
 
     with log, metrics, raising_after(StoppedError) as stop_within, on_sigterm(stop):
-        for report in _reports(execution, todo, lease):
+        for report in _reports(taking_over, execution, size, todo, lease):
             for record in (progress, events, metrics, log):
                 record.add(report)
             counts = progress.done_before + progress.counts
@@ -246,9 +217,20 @@ def _label(
     lease.check()
 
 
-def _reports(execution: Execution, todo: np.ndarray[Any, Any], lease: Lease) -> Iterator[SliceReport]:
+def _reports(
+    taking_over: TakingOver | None,
+    execution: Execution,
+    size: ClusterSize,
+    todo: np.ndarray[Any, Any],
+    lease: Lease,
+) -> Iterator[SliceReport]:
+    """What becomes of the slices: first of those that an earlier run has done, then of the others."""
     try:
-        yield from execution.reports(todo)
+        done = []
+        for report in taking_over.reports(todo, size) if taking_over else ():
+            done.append(report.slice)
+            yield report
+        yield from execution.reports(np.setdiff1d(todo, done))
     except StoppedError:
         lease.check()  # nobody asked, if the workers stopped because another driver has taken the run over
         raise

@@ -29,7 +29,7 @@ from dataengine.engine.shards import SampleNotes
 from dataengine.engine.storage import Storage
 from dataengine.errors import UserError
 from dataengine.report.run_directory import SELECTION_FILE, SELECTIONS_FOLDER, RunDirectory
-from dataengine.runner import PIPELINE_FILE
+from dataengine.run_files import PIPELINE_FILE
 from dataengine.validation import suggestion
 from dataengine.yaml_source import parse_located
 from manifests.identity import stable_hash

@@ -25,7 +25,7 @@ STAGE_FIELDS = {field.name: field.type for field in (*PROMPT_FIELDS, *VERDICT_FI
 ENGINE_COLUMNS = frozenset(
     [
         *(field.name for field in (*MANIFEST_FIELDS, *LOCATION_FIELDS, *PROVENANCE_FIELDS)),
-        *("sample_id", "status", "stage", "error_type", "error", "traceback"),
+        *("sample_id", "status", "last_stage", "stage", "error_type", "error", "traceback"),
     ]
 )
 """Columns that no stage may write."""

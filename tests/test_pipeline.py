@@ -90,7 +90,9 @@ def test_a_threshold_decides_and_the_place_of_its_file_does_not(load: Load) -> N
     Path("filters.yaml").write_text(FILTERS.replace("0.95", "0.9"))
     now = load()
     assert now.digest != before.digest
-    assert now.changes_since(before.identity) == ["filter.parameters.criteria.0.below: 0.95 → 0.9"]
+    assert now.changes_since(before.identity) == [
+        "filter.parameters.criteria.silence_ratio.below: 0.95 → 0.9"
+    ]
 
 
 def test_another_model_changes_the_digest_and_is_named(load: Load) -> None:
@@ -205,7 +207,7 @@ def test_a_stage_from_a_file_works_where_the_file_is_not(load: Load, tmp_path: P
     assert pipeline.stage_sources == (source,)
     assert "peak" in pipeline.sample_schema(MANIFEST_SCHEMA).names
 
-    from ray import cloudpickle
+    import cloudpickle
 
     from dataengine.stage_catalogue import send_file_stages_by_value
 

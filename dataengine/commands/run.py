@@ -25,6 +25,7 @@ def run(
     stage_sources: Sequence[str],
     limit: int | None,
     address: str | None,
+    fork: str | None,
     as_json: bool,
 ) -> None:
     """Run a pipeline, write its report, and print what came of it."""
@@ -33,7 +34,9 @@ def run(
     from dataengine.runner import run as run_pipeline
 
     with engine_errors():
-        summary = run_pipeline(pipeline, run_dir or f"runs/{path.stem}", limit=limit, address=address)
+        summary = run_pipeline(
+            pipeline, run_dir or f"runs/{path.stem}", limit=limit, address=address, fork=fork
+        )
     page = write_report(summary.run_dir)
     if as_json:
         print(summary.to_json())
@@ -65,6 +68,8 @@ def summary_table(summary: RunSummary, page: str) -> Table:
     table.add_column(justify="right")
     table.add_column()
     table.add_row("windows", f"{counts.units:,}", f"{counts.audio_seconds / 3600:.2f} h of audio")
+    if counts.reused:
+        table.add_row("taken over", f"{counts.reused:,}", "windows, from an earlier run")
     table.add_row("candidates", f"{counts.candidates:,}", f"{counts.empty:,} windows had none")
     table.add_row("kept", f"[green]{counts.kept:,}", f"{counts.kept_seconds / 3600:.2f} h")
     table.add_row("rejected", f"{counts.rejected:,}", f"{counts.retained:,} retained for a later selection")

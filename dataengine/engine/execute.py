@@ -147,33 +147,47 @@ class Execution:
         return not self._stop_asked or len(stopped) >= self.pools[0].workers
 
     def _dataset(self, slices: np.ndarray[Any, Any]) -> Any:
-        import ray
-        from ray.data import ActorPoolStrategy
-
-        _quieten()
-        dataset: ray.data.Dataset = ray.data.from_items(
-            [{MESSAGE: int(number)} for number in slices],
-            override_num_blocks=min(len(slices), TASKS_A_PASS),
-        )
+        dataset = slices_for_ray(slices)
         for position, pool in enumerate(self.pools):
             last = position == len(self.pools) - 1
             work = cloudpickle.dumps(GroupWork(self.job, pool.group, first=position == 0, last=last))
-            dataset = dataset.map_batches(
+            own_cpus = 0.0 if pool.group.resources.gpus else pool.cpus_each
+            dataset = pool_of_actors(
+                dataset,
                 GroupActor,
-                batch_size=1,
-                batch_format="numpy",
-                compute=ActorPoolStrategy(size=pool.workers),
-                num_cpus=pool.cpus_each,
-                num_gpus=pool.group.resources.gpus or None,
-                fn_constructor_args=(
-                    work,
-                    last,
-                    0.0 if pool.group.resources.gpus else pool.cpus_each,
-                    self.settings,
-                    self.job.deterministic,
-                ),
+                (work, last, own_cpus, self.settings, self.job.deterministic),
+                workers=pool.workers,
+                cpus=pool.cpus_each,
+                gpus=pool.group.resources.gpus,
             )
         return dataset
+
+
+def slices_for_ray(slices: np.ndarray[Any, Any]) -> Any:
+    """A Ray dataset with a row for each of these slices."""
+    import ray
+
+    _quieten()
+    return ray.data.from_items(
+        [{MESSAGE: int(number)} for number in slices], override_num_blocks=min(len(slices), TASKS_A_PASS)
+    )
+
+
+def pool_of_actors(
+    dataset: Any, actor: type, arguments: tuple[Any, ...], *, workers: int, cpus: float, gpus: float = 0.0
+) -> Any:
+    """The dataset after a pool of actors of a fixed size, made with these arguments, has seen each row."""
+    from ray.data import ActorPoolStrategy
+
+    return dataset.map_batches(
+        actor,
+        batch_size=1,
+        batch_format="numpy",
+        compute=ActorPoolStrategy(size=workers),
+        num_cpus=cpus,
+        num_gpus=gpus or None,
+        fn_constructor_args=arguments,
+    )
 
 
 def _quieten() -> None:

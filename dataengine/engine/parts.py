@@ -44,6 +44,10 @@ SLICE_FIELD = pa.field("slice", pa.int32())
 _PART_NAME = re.compile(r"(\d{8})-([0-9a-f]{32})\.parquet$")
 
 
+TAKEN_FROM = "taken_from"
+"""Column of rows that were taken over from an earlier run: the place of that run. It gets into no table."""
+
+
 @dataclass(frozen=True)
 class Counts:
     """What a part, or a run, holds."""
@@ -57,6 +61,8 @@ class Counts:
     failed: int = 0
     audio_seconds: float = 0.0
     kept_seconds: float = 0.0
+    reused: int = 0
+    """Units whose work was taken over from an earlier run."""
 
     def __add__(self, other: Counts) -> Counts:
         mine, others = asdict(self), asdict(other)
@@ -153,6 +159,7 @@ def count_rows(rows: Batch) -> Counts:
         failed=int((status == STATUS_FAILED).sum()),
         audio_seconds=float(durations[first].sum()),
         kept_seconds=float(durations[kept].sum()),
+        reused=len(np.unique(np.asarray(rows["unit_id"])[_known(rows, TAKEN_FROM)])),
     )
 
 
@@ -168,9 +175,21 @@ def _final_rows(state: SliceState, provenance: dict[str, Any]) -> Batch:
     rows = rows.with_columns(
         kept=[d and (k is None or bool(k)) for d, k in zip(done, kept, strict=True)],
         retained=[d and bool(r) for d, r in zip(done, retained, strict=True)],
-        **{name: [value] * len(rows) for name, value in provenance.items()},
+        **{name: _unless_known(rows, name, value) for name, value in provenance.items()},
     )
     return rows.take(np.lexsort((np.asarray(rows["sample_id"]), np.asarray(rows["row_order"]))))
+
+
+def _unless_known(rows: Batch, column: str, value: str) -> list[str]:
+    """A column with this value in the rows that have none of their own."""
+    known = rows[column] if column in rows else [None] * len(rows)
+    return [value if each is None else each for each in known]
+
+
+def _known(rows: Batch, column: str) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """[rows], true for those that have a value in a column."""
+    values = rows[column] if column in rows else [None] * len(rows)
+    return np.array([each is not None for each in values], dtype=bool)
 
 
 def _write_audio(rows: Batch, stem: str, storage: Storage) -> Batch:

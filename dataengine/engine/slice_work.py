@@ -32,6 +32,8 @@ class StageWork:
     rows_in: int = 0
     rows_out: int = 0
     rejected: int = 0
+    retained: int = 0
+    """Rows that go on although they are rejected."""
     failed: int = 0
     seconds: float = 0.0
     model_seconds: float = 0.0
@@ -66,6 +68,7 @@ def units_of(table: pa.Table) -> SliceState:
     failed = unreadable.with_columns(
         status=[STATUS_FAILED] * len(unreadable), stage=[INDEX_STAGE] * len(unreadable)
     )
+    failed = _left_at(INDEX_STAGE, failed)
     return SliceState(batch.where(readable), [failed] if len(failed) else [])
 
 
@@ -119,9 +122,11 @@ class GroupRunner:
         entry.rows_in += len(given)
         entry.rows_out += len(passed)
         entry.rejected += len(rejected)
+        entry.retained += int(_rejected(passed).sum())
         entry.failed += result.failed
         entry.audio_seconds += float(np.nansum(given["duration"]))
-        return passed, [each.without(self.heavy) for each in [*result.settled, rejected] if len(each)]
+        done_with = [each for each in (*result.settled, rejected) if len(each)]
+        return passed, [_left_at(entry.stage, each.without(self.heavy)) for each in done_with]
 
 
 def _micro_batches(batch: Batch, units: int) -> list[Batch]:
@@ -137,12 +142,23 @@ def _micro_batches(batch: Batch, units: int) -> list[Batch]:
 def _split_rejected(batch: Batch) -> tuple[Batch, Batch]:
     """Split off the rows that are rejected and not retained."""
     none = batch.slice(0, 0)
-    if "kept" not in batch or not len(batch):
-        return batch, none
-    rejected = np.array([kept is not None and not kept for kept in batch["kept"]])
+    rejected = _rejected(batch)
     if "retained" in batch:
         rejected &= ~np.array([bool(retained) for retained in batch["retained"]])
     return (batch, none) if not rejected.any() else (batch.where(~rejected), batch.where(rejected))
+
+
+def _rejected(batch: Batch) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """[rows], true for those that a stage has rejected."""
+    kept = batch["kept"] if "kept" in batch else np.ones(len(batch), dtype=bool)
+    if isinstance(kept, np.ndarray) and kept.dtype == bool:
+        return ~kept
+    return np.array([each is not None and not each for each in kept], dtype=bool)
+
+
+def _left_at(stage: str, rows: Batch) -> Batch:
+    """Rows that are done with, with the stage that saw them last."""
+    return rows.with_columns(last_stage=[stage] * len(rows))
 
 
 def work_rows(work: Sequence[StageWork]) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ from dataengine.engine.plan import plan_schema
 from dataengine.engine.results import Results, results_of
 from dataengine.engine.storage import Storage
 from dataengine.errors import UserError
-from dataengine.runner import PIPELINE_FILE, RUN_FILE
+from dataengine.run_files import PIPELINE_FILE, RUN_FILE
 from dataengine.yaml_source import parse_located
 from stages.criteria import Criterion, FilterFile
 

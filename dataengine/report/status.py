@@ -15,7 +15,7 @@ from dataengine.engine.part_rows import counts_so_far
 from dataengine.engine.parts import Counts
 from dataengine.report.run_directory import RunDirectory
 from dataengine.report.speed import StageSpeed
-from dataengine.runner import SUMMARY_FILE
+from dataengine.run_files import SUMMARY_FILE
 
 RECENT_SLICES = 200
 """The slices that the rate is measured on."""

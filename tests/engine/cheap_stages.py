@@ -57,14 +57,16 @@ class Propose(Stage):
 
 
 class Halve(Stage):
-    """Target and residual are half the mixture each."""
+    """Target and residual are the mixture at a lower level: half of it each."""
 
     reads = ("mixture",)
     adds = {"target": WAVEFORM, "residual": WAVEFORM}
+    share: float = 0.5
 
     def process(self, batch: Batch) -> Batch:
-        halves = [mixture / 2 for mixture in batch["mixture"]]
-        return batch.with_columns(target=halves, residual=halves)
+        targets = [np.float32(self.share) * mixture for mixture in batch["mixture"]]
+        residuals = [mixture - target for mixture, target in zip(batch["mixture"], targets, strict=True)]
+        return batch.with_columns(target=targets, residual=residuals)
 
 
 class Draw(Stage):
@@ -93,3 +95,13 @@ class Judge(Stage):
         return batch.with_columns(retained=list(score > self.threshold / 2)).reject(
             score <= self.threshold, "score"
         )
+
+
+class Letters(Stage):
+    """How long the prompt is: needs nothing but the table."""
+
+    reads = ("text",)
+    adds = {"letters": pa.int32()}
+
+    def process(self, batch: Batch) -> Batch:
+        return batch.with_columns(letters=[len(text) for text in batch["text"]])
