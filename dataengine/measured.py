@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from statistics import median
 
 from dataengine.engine.footers import Footer, Turn, read_footers
-from dataengine.engine.parts import PARTS_FOLDER, committed_parts
+from dataengine.engine.parts import PARTS_FOLDER
 from dataengine.engine.probe import ProbeResult
 from dataengine.engine.results import SAMPLES_FOLDER, SHARDS_FOLDER
 from dataengine.engine.storage import Storage
@@ -19,7 +19,7 @@ from dataengine.scale import SECONDS_A_TASK, Rates
 
 DRIVERS_FOLDER = "log/drivers"
 PARTS_READ = 4096
-"""Of a large run, from its middle and in a row, so that a worker's slices follow each other."""
+"""Of a large run: its first, in a row, so that a worker's slices follow each other."""
 
 
 def rates_of_probe(measured: ProbeResult, audio_seconds: float) -> Rates:
@@ -35,11 +35,9 @@ def rates_of_run(run_dir: str, stages: Sequence[str]) -> Rates:
         UserError: there is no run, it has no committed slice, or it lacks a stage.
     """
     storage = Storage.at(run_dir)
-    parts = list(committed_parts(storage))
-    if not parts:
+    footers = list(islice(read_footers(storage), PARTS_READ))
+    if not footers:
         raise UserError("no run with a committed slice is here to measure by", where=run_dir)
-    first = max(0, (len(parts) - PARTS_READ) // 2)
-    footers = list(read_footers(storage, parts[first : first + PARTS_READ]))
     units = sum(footer.counts.units for footer in footers)
     seconds: dict[str, float] = defaultdict(float)
     for entry in (entry for footer in footers for entry in footer.work):
