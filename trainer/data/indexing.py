@@ -57,8 +57,12 @@ def shards_in(place: str) -> list[str]:
     return [str(filesystem.unstrip_protocol(each)) if "://" in place else each for each in tars]
 
 
-def index_shards(shards: Sequence[str], cache: Path) -> list[Item]:
-    """The items of all shards, in order; the index of a shard that has not changed is read from the cache."""
+def index_shards(places: Sequence[str], cache: Path) -> list[Item]:
+    """The items of all shards that the places name (see `shards_in`), in order.
+
+    The index of a shard that has not changed is read from the folder `cache`.
+    """
+    shards = [shard for place in places for shard in shards_in(place)]
     cache.mkdir(parents=True, exist_ok=True)
     items: list[Item] = []
     with (

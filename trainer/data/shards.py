@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tarfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -39,23 +39,6 @@ def index_shard(uri: str) -> list[Item]:
             return list(_items(file, uri))
     except FileNotFoundError as error:
         raise UserError("there is no such shard", where=uri) from error
-
-
-def index_shards(patterns: Sequence[str]) -> list[Item]:
-    """The samples of all shards that these paths or URLs name, with wildcards, in the order of their names.
-
-    Raises UserError if a pattern names no shard, and as `index_shard` does.
-    """
-    items: list[Item] = []
-    for pattern in patterns:
-        filesystem, path = open_filesystem(pattern)
-        with storage_errors(pattern):
-            found = sorted(filesystem.glob(path))
-        if not found:
-            raise UserError("no shards there", where=pattern)
-        for each in found:
-            items.extend(index_shard(filesystem.unstrip_protocol(each)))
-    return items
 
 
 def _items(file: IO[bytes], uri: str) -> Iterator[Item]:

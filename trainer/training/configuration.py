@@ -28,7 +28,7 @@ class DataConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     shards: dict[Kind, list[str]]
-    """Paths or URLs of shards, with wildcards, by what is in them."""
+    """By what is in them: tars, patterns, folders of tars or run directories; paths or URLs."""
     balance: float = Field(default=1.0, ge=0, le=1)
     """0: every item is as likely as any other; 1: every text is."""
     mixing: MixingConfig

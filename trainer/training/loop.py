@@ -30,9 +30,10 @@ from manifests.identity import seed_of
 from trainer.alignment import AlignmentHead
 from trainer.codec.mdct import MdctCodec
 from trainer.data.drawing import Drawing
+from trainer.data.indexing import index_shards
 from trainer.data.pools import Pool
 from trainer.data.samples import TrainingSamples
-from trainer.data.shards import ShardReader, index_shards
+from trainer.data.shards import ShardReader
 from trainer.dit import DiTBlock
 from trainer.model import SeparationModel
 from trainer.presets import PRESETS
@@ -58,6 +59,7 @@ CHECKPOINTS_FOLDER = "checkpoints"
 SEPARATOR_FOLDER = "separator"
 CONFIG_FILE = "train.json"
 LOG_FILE = "log.jsonl"
+INDEX_FOLDER = "index"
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def train(
     if world.leads:
         _claim(out, config)
     world.wait()
-    batches = _batches(config, world)
+    batches = _batches(config, out / INDEX_FOLDER, world)
     trained = _start(config, world)
     guard, first = Guard(config.guard), 0
     if earlier := checkpoints_in(folder):
@@ -168,11 +170,11 @@ def _claim(out: Path, config: TrainConfig) -> None:
         )
 
 
-def _batches(config: TrainConfig, world: World) -> Batches:
+def _batches(config: TrainConfig, index: Path, world: World) -> Batches:
     codec = MdctCodec(config.codec)
     pools = {
-        kind: Pool(index_shards(patterns), config.data.balance)
-        for kind, patterns in config.data.shards.items()
+        kind: Pool(index_shards(places, index), config.data.balance)
+        for kind, places in config.data.shards.items()
     }
     drawing = Drawing(config.data.mixing, pools, config.seed)
     samples = TrainingSamples(drawing, ShardReader(codec.sample_rate), codec.sample_rate)

@@ -46,7 +46,7 @@ def test_an_index_is_made_once_and_again_when_the_shard_changes(run, tmp_path, m
     monkeypatch.setattr(
         "trainer.data.indexing.index_shard", lambda uri: walked.append(uri) or index_shard(uri)
     )
-    assert index_shards(shards, cache) == fresh
+    assert index_shards([str(run)], cache) == fresh
     assert index_shards(shards, cache) == fresh
     assert sorted(walked) == shards
     write_shard(run / "shards" / "shard-000001-of-000002.tar", ["rain", "thunder"])
