@@ -30,12 +30,16 @@ from trainer.codec.mdct import MdctCodec, MdctConfig
 from trainer.conditions import Conditions, TextStates, span_tokens
 from trainer.conditions.spans import Spans
 from trainer.consistency import consistent
+from trainer.data.mixing import gain_to
 from trainer.flow.sampling import SamplingConfig, sample
 from trainer.model import ModelConfig, SeparationModel
 from trainer.windows import Window, crossfaded, windows_of
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
+
+LEVEL_DBFS = -25.0
+"""What a window is brought to before it is separated: the middle of the levels that training mixes at."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +173,9 @@ class Separator(ModelHubMixin, library_name="dataengine", license="apache-2.0"):
     def _separate(self, pieces: Sequence[Piece], sampling: SamplingConfig) -> list[Waveform]:
         """Targets in pieces of one length."""
         device = next(self.model.parameters()).device
-        waveforms = torch.stack([torch.from_numpy(piece.mixture) for piece in pieces]).to(device)
+        gains = [gain_to(piece.mixture, LEVEL_DBFS) for piece in pieces]
+        levelled = [gain * piece.mixture for gain, piece in zip(gains, pieces, strict=True)]
+        waveforms = torch.stack([torch.from_numpy(each) for each in levelled]).to(device)
         mixture = self.codec.encode(waveforms)
         states, mask = self._texts.batch([piece.prompt.text for piece in pieces])
         conditions = Conditions(
@@ -181,7 +187,8 @@ class Separator(ModelHubMixin, library_name="dataengine", license="apache-2.0"):
         noise = torch.stack([self._noise(piece.prompt, piece.window) for piece in pieces]).to(device)
         target, residual = sample(self.model, conditions, noise, sampling).chunk(2, dim=-1)
         target, _ = consistent(self.codec, target, residual, mixture)
-        return list(self.codec.decode(target, waveforms.shape[-1]).cpu().numpy())
+        found = self.codec.decode(target, waveforms.shape[-1]).cpu().numpy()
+        return [each / gain for each, gain in zip(found, gains, strict=True)]
 
     def _span_tokens(self, prompt: Prompted, window: Window) -> Tensor:
         """Of a window; a span that lies elsewhere says that nothing sounds here."""

@@ -66,6 +66,14 @@ def test_what_becomes_of_a_mixture_does_not_depend_on_the_others(separator, mixt
     assert np.abs(together[0][0] - together[2][0]).max() > 1e-4
 
 
+def test_a_quiet_mixture_is_separated_as_a_loud_one(separator, mixture):
+    loud, _ = separator.separate(mixture, sample_rate=RATE, text="banjo")
+    quiet, _ = separator.separate(mixture / 64, sample_rate=RATE, text="banjo")
+    np.testing.assert_allclose(64 * quiet, loud, atol=1e-5)
+    silent, _ = separator.separate(np.zeros_like(mixture), sample_rate=RATE, text="banjo")
+    assert np.isfinite(silent).all()
+
+
 def test_a_folder_gives_back_what_was_saved(separator, mixture, tmp_path):
     separator.save_pretrained(tmp_path / "saved")
     again = Separator.from_pretrained(tmp_path / "saved")
