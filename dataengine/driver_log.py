@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -15,6 +16,8 @@ from dataengine.engine.storage import Storage
 
 DRIVERS_FOLDER = "log/drivers"
 SECONDS_BETWEEN_WRITES = 5.0
+
+LOG = logging.getLogger(__name__)
 
 
 class DriverLog:
@@ -58,7 +61,10 @@ class DriverLog:
             "counts": asdict(self._counts),
         }
         name = f"{DRIVERS_FOLDER}/{self._holder.epoch:05d}.json"
-        self._storage.replace(name, json.dumps(log, indent=2).encode())
+        try:
+            self._storage.replace(name, json.dumps(log, indent=2).encode())
+        except OSError as error:
+            LOG.warning("%s cannot be written now: %s", name, error)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from dataengine.engine.messages import SliceReport
 from dataengine.engine.metrics import RunMetrics
 from dataengine.engine.part_rows import counts_so_far
 from dataengine.engine.parts import Counts, committed_parts
+from dataengine.engine.patience import patiently, trouble_in_words
 from dataengine.engine.plan import Plan, plan_schema
 from dataengine.engine.storage import Storage
 from dataengine.engine.taking_over import TakingOver
@@ -111,7 +113,9 @@ def drive(
     fork: str | Path | None = None,
 ) -> RunSummary:
     """Do the slices that `choose` wants and that have no part, then finish. Raises as `run` does."""
+    minutes = pipeline.engine.patience_minutes
     with (
+        _trouble_in_one_line(storage),
         Lease(storage) as lease,
         messages_to(_messages_file(storage)) as terminal,
         on_sigterm(_stop_at_once),
@@ -132,7 +136,9 @@ def drive(
             if len(todo):
                 with cluster(address) as size:
                     _label(pipeline, job, size, todo, progress, lease, events)
-            finished = finish(job, plan.slices, pipeline.pack, progress.writing, lease.check)
+            finished = patiently(
+                lambda: finish(job, plan.slices, pipeline.pack, progress.writing, lease.check), minutes
+            )
         summary = _summary(storage, finished)
         storage.replace(SUMMARY_FILE, summary.to_json().encode())
         events.write("run_finished", **asdict(summary.counts), packed=summary.packed, shards=summary.shards)
@@ -214,7 +220,7 @@ def _label(
                     f"{counts.failed} of {counts.units} units failed, more than engine.max_failed={max_failed:g} "
                     f"allows; see what failed: dataengine status {job.storage.root}"
                 )
-    lease.check()
+    patiently(lease.check, pipeline.engine.patience_minutes)
 
 
 def _reports(
@@ -234,6 +240,15 @@ def _reports(
     except StoppedError:
         lease.check()  # nobody asked, if the workers stopped because another driver has taken the run over
         raise
+
+
+@contextmanager
+def _trouble_in_one_line(storage: Storage) -> Iterator[None]:
+    """End with an EngineError where storage is in trouble, with no space left, or for too long."""
+    try:
+        yield
+    except OSError as error:
+        raise EngineError(trouble_in_words(error, storage.root)) from error
 
 
 def _stop_at_once() -> None:

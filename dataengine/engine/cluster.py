@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -92,8 +92,9 @@ def _signals_kept() -> Iterator[None]:
 
 
 def _flush_streams() -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # what cannot be printed, on a full disk, is no reason to fail
+            stream.flush()
 
 
 def _start(address: str | None) -> None:

@@ -23,6 +23,7 @@ from dataengine.engine.job import Job
 from dataengine.engine.lease import ask_to_stop
 from dataengine.engine.messages import SliceReport
 from dataengine.engine.parts import committed_parts
+from dataengine.engine.patience import no_space_left, patiently
 from dataengine.engine.settings import EngineSettings
 from dataengine.engine.worker_process import GroupWork
 from dataengine.engine.workers import MESSAGE, GroupActor
@@ -102,8 +103,7 @@ class Execution:
                     last_progress = time.monotonic()
                 postponed = report.postponed or postponed
                 yield report
-            done = np.fromiter((part.slice for part in committed_parts(self.job.storage)), dtype=np.int64)
-            left = np.setdiff1d(todo, done)
+            left = np.setdiff1d(todo, patiently(self._done, self.settings.patience_minutes))
             if len(left) and time.monotonic() - last_progress >= self.settings.patience_minutes * 60:
                 raise EngineError(
                     f"{len(left)} slices are still to be done, and none was for {self.settings.patience_minutes:g} "
@@ -117,6 +117,9 @@ class Execution:
                 )
                 time.sleep(pause)
             todo = left
+
+    def _done(self) -> np.ndarray[Any, Any]:
+        return np.fromiter((part.slice for part in committed_parts(self.job.storage)), dtype=np.int64)
 
     def ask_to_stop(self) -> None:
         """Have the workers finish the slices they are at, and take no others."""
@@ -132,9 +135,7 @@ class Execution:
             if report.fatal:
                 raise EngineError(f"a worker could not be set up:\n{report.fatal}")
             if report.no_space:
-                raise EngineError(
-                    f"there is no space left for {self.job.storage.root}; make some and run the same command again"
-                )
+                raise EngineError(no_space_left(self.job.storage.root))
             if report.stopped is None:
                 yield report
                 continue

@@ -104,8 +104,11 @@ class Lease:
     ) -> None:
         self._stop.set()
         self._thread.join()
-        self._renew(released=True)
-        self._storage.remove(_stop_file(self.holder.epoch))
+        try:
+            self._renew(released=True)
+            self._storage.remove(_stop_file(self.holder.epoch))
+        except OSError as trouble:  # whatever ends the block counts more, and the lease runs out by itself
+            logging.getLogger(__name__).warning("the lease could not be released: %s", trouble)
 
     def check(self) -> None:
         """Raise LeaseLostError if another driver has taken the run over."""
@@ -120,8 +123,8 @@ class Lease:
         while not self._stop.wait(SECONDS_BETWEEN_BEATS):
             try:
                 self._renew()
-            except Exception:  # storage is in trouble: the next beat may come through
-                logging.getLogger(__name__).warning("the lease could not be renewed", exc_info=True)
+            except OSError as trouble:  # the next beat may come through
+                logging.getLogger(__name__).warning("the lease could not be renewed: %s", trouble)
 
     def _renew(self, *, released: bool = False) -> None:
         self.holder = replace(self.holder, beat=time.time(), released=released)

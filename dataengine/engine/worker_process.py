@@ -16,7 +16,6 @@ import threading
 import time
 import traceback
 from dataclasses import dataclass
-from errno import ENOSPC
 from multiprocessing.connection import Connection
 from typing import TypeAlias
 
@@ -28,6 +27,7 @@ from dataengine.engine.job import Job
 from dataengine.engine.lease import reason_to_stop
 from dataengine.engine.messages import SliceMessage, SliceReport, answer_of, pack, slice_of, unpack
 from dataengine.engine.parts import commit, part_of
+from dataengine.engine.patience import NO_SPACE
 from dataengine.engine.plan import read_slice
 from dataengine.engine.slice_work import GroupRunner, SliceState, StageWork, units_of
 from dataengine.engine.stage_call import Suspects, TransientError, Watch
@@ -133,7 +133,7 @@ class SliceWorker:
 
 def _postponed(number: int, error: Exception) -> SliceReport:
     if isinstance(error, TransientError | OSError):
-        full = isinstance(error, OSError) and error.errno == ENOSPC
+        full = isinstance(error, OSError) and error.errno in NO_SPACE
         return SliceReport(number, postponed=f"{type(error).__name__}: {error}", no_space=full)
     return SliceReport(number, postponed=traceback.format_exc())
 
