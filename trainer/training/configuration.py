@@ -20,6 +20,7 @@ from trainer.training.guard import GuardConfig
 from trainer.training.optimisers import OptimiserConfig
 from trainer.training.schedule import Schedule
 from trainer.training.step import ObjectiveConfig
+from trainer.training.validation import ValidationConfig
 
 
 class DataConfig(BaseModel):
@@ -69,6 +70,8 @@ class TrainConfig(BaseModel):
     steps: int = Field(ge=1)
     guard: GuardConfig = GuardConfig()
     checkpoints: CheckpointConfig = CheckpointConfig()
+    validation: ValidationConfig | None = None
+    """Of every checkpoint; without it the last one counts as the best."""
     start_from: str | None = None
     """A checkpoint whose averaged weights the run starts from: fine-tuning."""
     compile: bool = False
@@ -95,4 +98,6 @@ class TrainConfig(BaseModel):
 
     def identity(self) -> str:
         """What decides the weights, as JSON; a run goes on only with the same."""
-        return json.dumps(self.model_dump(mode="json", exclude={"checkpoints", "steps"}), sort_keys=True)
+        return json.dumps(
+            self.model_dump(mode="json", exclude={"checkpoints", "steps", "validation"}), sort_keys=True
+        )

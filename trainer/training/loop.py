@@ -5,6 +5,7 @@
         skip it if it would spoil the weights      trainer.training.guard
         change the weights, and their average      trainer.training.optimisers, .averaging
         now and then: write a checkpoint           trainer.training.checkpoint
+        and see what it is worth                   trainer.training.judging
 
 A run goes on from its last checkpoint as if it had never stopped: samples follow from the step, and what
 else changes is in the checkpoint.
@@ -37,7 +38,6 @@ from trainer.data.shards import ShardReader
 from trainer.dit import DiTBlock
 from trainer.model import SeparationModel
 from trainer.presets import PRESETS
-from trainer.separator import Separator, SeparatorConfig
 from trainer.training.averaging import AveragedWeights
 from trainer.training.batches import Batches
 from trainer.training.checkpoint import (
@@ -45,18 +45,17 @@ from trainer.training.checkpoint import (
     Trained,
     checkpoints_in,
     load_checkpoint,
-    prune,
     save_checkpoint,
 )
 from trainer.training.collating import Collating
 from trainer.training.configuration import TrainConfig
 from trainer.training.distributed import World, spread
 from trainer.training.guard import Guard
+from trainer.training.judging import Judge
 from trainer.training.optimisers import build_optimisers, clip_gradients, set_learning_rates
 from trainer.training.step import Objective, gradients
 
 CHECKPOINTS_FOLDER = "checkpoints"
-SEPARATOR_FOLDER = "separator"
 CONFIG_FILE = "train.json"
 LOG_FILE = "log.jsonl"
 INDEX_FOLDER = "index"
@@ -84,7 +83,7 @@ def train(
 ) -> Path:
     """Train, or go on where an earlier call with the same configuration stopped; returns the last checkpoint.
 
-    In the end `out/separator/` holds the averaged weights as a `Separator`.
+    `out/separator/` holds the averaged weights of the best checkpoint as a `Separator`.
 
     Raises UserError if `out` holds another training run, or if there is nothing to train on.
     """
@@ -100,6 +99,7 @@ def train(
         guard.load(state["guard"])
         first = state["step"]
     log = _Log(out / LOG_FILE, first) if world.leads else None
+    judge = Judge(config, out, folder, out / INDEX_FOLDER) if world.leads else None
     waited = 0.0
     for step, micro_batches in batches.steps(first, config.steps):
         began = time.perf_counter()
@@ -112,22 +112,10 @@ def train(
         on_step(report)
         if (step + 1) % config.checkpoints.every == 0 or step + 1 == config.steps:
             save_checkpoint(folder, step + 1, trained, {"guard": guard.state()}, world)
-            if world.leads:
-                prune(folder, config.checkpoints.keep, None)
-    last = checkpoints_in(folder)[-1]
-    if world.leads:
-        separator_of(config, last).save_pretrained(out / SEPARATOR_FOLDER)
-    return last
-
-
-def separator_of(config: TrainConfig, checkpoint: Path) -> Separator:
-    """What a checkpoint's averaged weights make."""
-    preset = PRESETS[config.preset]
-    model = SeparationModel(preset)
-    averaged = load_file(checkpoint / AVERAGE_FILE)
-    own = {name: averaged[f"network.{name}"] for name, _ in model.named_parameters()}
-    model.load_state_dict(own, strict=False)  # buffers, if any, are not trained
-    return Separator(SeparatorConfig(preset, config.codec, config.profile), model)
+            if judge:
+                judge.judge(checkpoints_in(folder)[-1], step + 1)
+            world.wait()
+    return checkpoints_in(folder)[-1]
 
 
 def _step(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -83,3 +84,22 @@ def test_a_fine_tuning_starts_from_the_average_of_what_was_trained(training_file
     before, after = (load_file(place / "average.safetensors") for place in (pretrained, tuned))
     assert after.keys() == {name for name in before if not name.startswith("head.")}
     assert all(torch.equal(before[name], after[name]) for name in after)
+
+
+@pytest.mark.slow
+def test_the_best_checkpoint_is_kept_and_becomes_the_separator(training_file, recording_shards, tmp_path):
+    settings = ["steps=6", "checkpoints.every=1", "checkpoints.keep=1", "optimiser.muon_learning_rate=0.5"]
+    settings += [f"validation={{shards: [{recording_shards}], samples: 8, examples: 1}}"]
+    train(TrainConfig.load(training_file, settings), tmp_path, World())
+    lines = [json.loads(line) for line in (tmp_path / "validation.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3, 4, 5, 6]
+    best = max(lines, key=lambda line: line["merit"])["checkpoint"]
+    kept = sorted(each.name for each in (tmp_path / "checkpoints").iterdir())
+    assert kept == sorted({best, "step-00000006"})
+    ours = load_file(tmp_path / "separator" / "model.safetensors")
+    average = load_file(tmp_path / "checkpoints" / best / "average.safetensors")
+    assert all(torch.equal(tensor, average[f"network.{name}"].half()) for name, tensor in ours.items())
+    assert {each.name for each in (tmp_path / "examples" / best / "00").iterdir()} == {
+        "prompt.txt",
+        *(f"{stem}.flac" for stem in ("mixture", "target", "residual", "truth")),
+    }

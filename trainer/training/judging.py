@@ -1,0 +1,71 @@
+"""Which checkpoint is the best, and the separator that it makes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from safetensors.torch import load_file
+
+from trainer.data.rendering import TrainingSample
+from trainer.model import SeparationModel
+from trainer.presets import PRESETS
+from trainer.separator import Separator, SeparatorConfig
+from trainer.training.checkpoint import AVERAGE_FILE, checkpoints_in, prune
+from trainer.training.configuration import TrainConfig
+from trainer.training.validation import Validation, validate, validation_samples
+
+VALIDATION_FILE = "validation.jsonl"
+EXAMPLES_FOLDER = "examples"
+SEPARATOR_FOLDER = "separator"
+
+
+class Judge:
+    """Validates checkpoints as they are written, and keeps the best one."""
+
+    def __init__(self, config: TrainConfig, out: Path, checkpoints: Path, index: Path) -> None:
+        """`out` takes the figures, the examples and the separator; `checkpoints` holds what is judged."""
+        self._config, self._out, self._checkpoints = config, out, checkpoints
+        self._samples: Sequence[TrainingSample] = ()
+        if config.validation:
+            rate = config.codec.sample_rate
+            self._samples = validation_samples(config.validation, config.data.mixing, rate, index)
+
+    def judge(self, checkpoint: Path, step: int) -> Validation | None:
+        """Validate a new checkpoint, keep the last and the best, and make the best one the separator."""
+        separator = separator_of(self._config, checkpoint)
+        settings, found = self._config.validation, None
+        if settings:
+            examples = self._out / EXAMPLES_FOLDER / checkpoint.name
+            found = validate(separator, self._samples, settings.sampling, examples, settings.examples)
+            line = {"step": step, "checkpoint": checkpoint.name, "merit": found.merit, **asdict(found)}
+            with (self._out / VALIDATION_FILE).open("a") as file:
+                file.write(json.dumps(line) + "\n")
+        best = self.best()
+        prune(self._checkpoints, self._config.checkpoints.keep, best)
+        if best == checkpoint:
+            separator.save_pretrained(self._out / SEPARATOR_FOLDER)
+        return found
+
+    def best(self) -> Path:
+        """Of the checkpoints that are there, the one with the highest merit; the last one if none was validated."""
+        there = checkpoints_in(self._checkpoints)
+        merits: dict[str, float] = {}
+        path = self._out / VALIDATION_FILE
+        for line in path.read_text().splitlines() if path.exists() else []:
+            found = json.loads(line)
+            merits[found["checkpoint"]] = found["merit"]
+        validated = [each for each in there if each.name in merits]
+        return max(validated, key=lambda each: merits[each.name]) if validated else there[-1]
+
+
+def separator_of(config: TrainConfig, checkpoint: Path) -> Separator:
+    """What a checkpoint's averaged weights make."""
+    preset = PRESETS[config.preset]
+    model = SeparationModel(preset)
+    averaged = load_file(checkpoint / AVERAGE_FILE)
+    own = {name: averaged[f"network.{name}"] for name, _ in model.named_parameters()}
+    model.load_state_dict(own, strict=False)  # buffers, if any, are not trained
+    return Separator(SeparatorConfig(preset, config.codec, config.profile), model)
