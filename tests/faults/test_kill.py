@@ -19,6 +19,7 @@ from driver_process import Driver, Process, gone_within, run_to_end
 
 from dataengine.engine.lease import SECONDS_UNTIL_STALE
 
+REPOSITORY = Path(__file__).parents[2]
 UNITS = 2000
 SLICE_UNITS = 16
 SECONDS_EACH = 0.01
@@ -98,11 +99,11 @@ class Watched:
 class Killer:
     """Starts the same command again and again, and kills it."""
 
-    def __init__(self, job: CheapJob, folder: Path, seed: int) -> None:
+    def __init__(self, command: Callable[..., list[str | Path]], folder: Path, seed: int) -> None:
         self.run_dir = folder / "run"
         self.watched = Watched(self.run_dir)
         self.random = random.Random(seed)
-        self._job, self._output = job, folder / "output.txt"
+        self._command, self._output = command, folder / "output.txt"
         self._count = folder / "count"
         self._count.mkdir()
         self._order_of_shards = 0
@@ -111,7 +112,7 @@ class Killer:
 
     def start(self) -> Driver:
         order = ("--set", f"pack.shuffle_seed={self._order_of_shards}")
-        return Driver(self._job.command(self.run_dir, *order), self._output, {FOLDER: str(self._count)})
+        return Driver(self._command(self.run_dir, *order), self._output, {FOLDER: str(self._count)})
 
     def kill_at(self, name: str, moment: Moment, delay: float = 0.0) -> None:
         """Kill the driver, or the driver with all it started, up to `delay` seconds after a moment.
@@ -144,7 +145,7 @@ class Killer:
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("seed", range(ROUNDS))
 def test_killed_at_many_moments_a_run_ends_as_if_nothing_had_been(job, undisturbed, tmp_path, seed):
-    killer = Killer(job, tmp_path, seed)
+    killer = Killer(job.command, tmp_path, seed)
     watched = killer.watched
     for _ in range(2):
         killer.kill_at("while it starts", lambda: True, delay=4)
@@ -174,6 +175,28 @@ def test_killed_at_many_moments_a_run_ends_as_if_nothing_had_been(job, undisturb
     )
     print(f"\n{killer.killed.total()} kills: {dict(killer.killed)}; work done again: {redone:.1%}")
     assert redone <= kills * 2 * 2 * SLICE_UNITS / UNITS  # two workers, each with a slice begun and one ahead
+
+
+@pytest.mark.slow
+def test_killed_in_the_pipeline_of_the_demo_a_run_ends_as_if_nothing_had_been(demo_directory, tmp_path):
+    manifest = tmp_path / "manifest.parquet"
+    assert run_to_end(("index", demo_directory / "pool", "-o", manifest), tmp_path / "index.txt")[0] == 0
+
+    def command(run_dir: Path, *more: str) -> list[str | Path]:
+        settings = (f"input={manifest}", "deterministic=true", "engine.slice_units=3")
+        sets = [argument for setting in settings for argument in ("--set", setting)]
+        return ["run", REPOSITORY / "stages" / "pseudolabel.yaml", "--run-dir", run_dir, *sets, *more]
+
+    code, printed = run_to_end(command(tmp_path / "undisturbed"), tmp_path / "undisturbed.txt")
+    assert code == 0, printed
+    killer = Killer(command, tmp_path, seed=0)
+    for _ in range(3):
+        killer.kill_at("while it labels", killer.watched.more_parts(), delay=1)
+    killer.kill_at("while it finishes", killer.watched.results_change())
+    killer.finish()
+    assert killer.killed.total() >= 3, killer.killed
+    assert results(killer.run_dir) == results(tmp_path / "undisturbed")
+    assert orphans(killer.run_dir) == []
 
 
 @pytest.mark.slow
