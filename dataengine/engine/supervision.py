@@ -33,6 +33,13 @@ SIGNALS_FROM_OUTSIDE = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT,
 SHARE_OF_MEMORY = 0.8
 """Of a machine's memory, what its workers may allocate together."""
 
+KEEP_FREED_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
+    "MALLOC_TRIM_THRESHOLD_": str(256 * 2**20),
+}
+"""For the C library's allocator: hold on to what a waveform or spectrogram took until the next one wants it. By
+default each is given back and fetched anew, page by page, which costs more than much of the arithmetic on it."""
+
 
 class WorkerCrashedError(Exception):
     """The stage took its process down."""
@@ -115,7 +122,11 @@ class _Process:
         self._connection, theirs = Pipe()
         fds = (theirs.fileno(), self._crash_file.fileno())
         call = f"from dataengine.engine.worker_process import main; main({fds[0]}, {fds[1]}, {limits.memory_bytes})"
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        environment = {
+            **KEEP_FREED_MEMORY,
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        }
         self._process = subprocess.Popen([sys.executable, "-c", call], pass_fds=fds, env=environment)
         theirs.close()
         self._note = Note("", [])
