@@ -15,6 +15,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -156,7 +157,8 @@ class _Tree:
                 return
             if time.monotonic() > deadline:
                 for process in measured.samples[-1].processes:
-                    os.kill(process.pid, signal.SIGKILL)
+                    with suppress(ProcessLookupError):
+                        os.kill(process.pid, signal.SIGKILL)
             time.sleep(SECONDS_BETWEEN_SAMPLES)
 
     def _role(self, pid: int, parent_role: str) -> str:
