@@ -53,13 +53,20 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @app.command("demo-data")
 def demo_data(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to build in.")] = Path("data/demo"),
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder to build in; default: data/demo, or data/labelled."),
+    ] = None,
     splits: Annotated[
         list[str] | None,
         typer.Option("--split", help="A split of the catalogue; default: pool, calibrate and gate."),
     ] = None,
+    labelled: Annotated[
+        bool, typer.Option("--labelled", help="Labelled clips and rendered music to train from, no scenes.")
+    ] = False,
     count: Annotated[
-        int | None, typer.Option(min=1, help="Scenes of each split; default: 440, 400 and 100.")
+        int | None,
+        typer.Option(min=1, help="Scenes of each split (default: 440, 400 and 100), or pieces of music."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Another seed gives other scenes.")] = 0,
     recordings: Annotated[
@@ -67,9 +74,12 @@ def demo_data(
     ] = None,
 ) -> None:
     """Fetch real recordings from Debian packages and build scenes of them, with their truth beside them."""
-    from dataengine.commands.demo_data import demo_data
+    from dataengine.commands.demo_data import demo_data, labelled_data
 
-    demo_data(out, splits or [], count, seed, recordings)
+    if labelled:
+        labelled_data(out or Path("data/labelled"), splits or ["seed"], count, recordings)
+    else:
+        demo_data(out or Path("data/demo"), splits or [], count, seed, recordings)
 
 
 @app.command()
@@ -84,6 +94,9 @@ def index(
     licence: Annotated[
         str | None, typer.Option(help="Licence of recordings whose metadata names none.")
     ] = None,
+    stems: Annotated[
+        bool, typer.Option("--stems", help="A folder is a track, its files are stems; see docs/stems.md.")
+    ] = False,
     never_train: Annotated[
         str | None, typer.Option(metavar="LIST", help="Fingerprints of recordings to mark: benchmarks.")
     ] = None,
@@ -98,7 +111,7 @@ def index(
     from manifests.indexing import IndexOptions
 
     options = IndexOptions(
-        window_seconds, minimum_seconds, metadata, licence, never_train, fingerprint, workers
+        window_seconds, minimum_seconds, metadata, licence, never_train, stems, fingerprint, workers
     )
     index(sources, out, options, as_json)
 

@@ -16,11 +16,12 @@ import pyarrow.parquet as pq
 
 from dataengine.errors import UserError
 from manifests.listing import Listing, list_files
-from manifests.metadata import read_metadata
+from manifests.metadata import Metadata, read_metadata
 from manifests.never_train import NeverTrain, read_never_train
 from manifests.probing import FACTS_SCHEMA, Fingerprints, as_record_batch, facts_of_error, probe_files
 from manifests.progress import Progress
 from manifests.tables import ROW_GROUP_ROWS, writing
+from manifests.tracks import tracks_of
 from manifests.units import UnitRules, group_by_content, portions, units_of
 
 
@@ -37,6 +38,8 @@ class IndexOptions:
     """Of recordings whose metadata names none."""
     never_train: str | None = None
     """A list of fingerprints (text, CSV, Parquet or a manifest): recordings on it are marked."""
+    stems: bool = False
+    """A folder is a track, and its files are stems (`manifests.tracks`)."""
     fingerprint: bool = False
     """Decode every recording and store the digest of its audio, to make a never-train list."""
     workers: int | None = None
@@ -49,6 +52,17 @@ class IndexOptions:
                 f"windows of {self.window_seconds:g} s with at least {self.minimum_seconds:g} s: the minimum must lie "
                 "between 0.001 s and the window, the window within an hour"
             )
+
+    def rules(self, metadata: Metadata | None, never_train: NeverTrain) -> UnitRules:
+        """How recordings become units."""
+        return UnitRules(
+            self.window_seconds,
+            self.minimum_seconds,
+            self.licence,
+            metadata,
+            never_train,
+            audio_digests=self.fingerprint,
+        )
 
 
 @dataclass
@@ -98,25 +112,24 @@ def index(sources: Sequence[str], out: str, options: IndexOptions | None = None)
     options.check()
     metadata = read_metadata(options.metadata) if options.metadata else None
     never_train = read_never_train(options.never_train) if options.never_train else NeverTrain()
-    rules = UnitRules(
-        options.window_seconds,
-        options.minimum_seconds,
-        options.licence,
-        metadata,
-        never_train,
-        audio_digests=options.fingerprint,
-    )
     listing = list_files(sources)
     summary = IndexSummary(out, files=len(listing.uris), skipped=listing.skipped)
-    seen = np.zeros(len(metadata.keys) if metadata else 0, bool)
-    with tempfile.TemporaryDirectory() as folder, writing(out, rules.schema()) as manifest:
+    with tempfile.TemporaryDirectory() as folder:
         facts = Path(folder) / "facts.parquet"
         _write_facts(facts, listing, Fingerprints(options.fingerprint, never_train.lengths), options.workers)
-        batches = group_by_content(facts, metadata, Path(folder))
-        pieces = (piece for batch in batches for piece in portions(batch, options.window_seconds))
-        for table in _row_groups(_tally(pieces, rules, summary, seen)):
-            manifest.write_table(table)
-    summary.metadata_unmatched = int((~seen).sum())
+        if options.stems:
+            tracks = tracks_of(pq.read_table(facts), metadata)
+            pq.write_table(tracks.facts, facts)
+            metadata, summary.metadata_unmatched = tracks.metadata, tracks.metadata_unmatched
+        rules = options.rules(metadata, never_train)
+        seen = np.zeros(len(metadata.keys) if metadata else 0, bool)
+        with writing(out, rules.schema()) as manifest:
+            batches = group_by_content(facts, metadata, Path(folder))
+            pieces = (piece for batch in batches for piece in portions(batch, options.window_seconds))
+            for table in _row_groups(_tally(pieces, rules, summary, seen)):
+                manifest.write_table(table)
+    if not options.stems:
+        summary.metadata_unmatched = int((~seen).sum())
     summary.seconds = time.monotonic() - started
     return summary
 

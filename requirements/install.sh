@@ -7,11 +7,13 @@ if ! "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
     exit 2
 fi
 
-# Chromium opens the report in the browser test, and `datasets` reads audio through FFmpeg's libraries. Where apt or
-# root is missing, those tests alone cannot run.
+# Chromium opens the report in the browser test, and `datasets` reads audio through FFmpeg's libraries.
+# FluidSynth and TiMidity++ render music with stems. Where apt or root is missing, only what needs them cannot run.
 needed=()
 command -v chromium >/dev/null || needed+=(chromium)
 command -v ffmpeg >/dev/null || needed+=(ffmpeg)
+command -v fluidsynth >/dev/null || needed+=(fluidsynth)
+command -v timidity >/dev/null || needed+=(timidity)
 command -v chromedriver >/dev/null || needed+=(chromium-driver)
 "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null || needed+=(python3-venv)
 if ((${#needed[@]})); then

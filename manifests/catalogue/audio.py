@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from manifests.catalogue.fetch import clip_path
+from manifests.catalogue.fetch import file_path
 from manifests.catalogue.recordings import Clip
 from manifests.media import Waveform, open_recording
 
@@ -35,7 +35,7 @@ _SOUNDING_DB = 50.0
 @lru_cache(maxsize=256)
 def load(clip: Clip, folder: Path) -> Waveform:
     """The clip at `SCENE_RATE`, mono, without rumble and without the silence before and after it."""
-    with open_recording(str(clip_path(clip, folder))) as recording:
+    with open_recording(str(file_path(clip, folder))) as recording:
         waveform = recording.read(0.0, recording.info.duration, SCENE_RATE)
     low, high = _AUDIBLE_HZ
     waveform = waveform - waveform.mean()  # an offset that ends with the clip would ring

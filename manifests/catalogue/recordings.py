@@ -72,17 +72,17 @@ def packages() -> dict[str, Package]:
         row["package"]: Package(
             row["package"], row["version"], int(row["bytes"]), row["licence"], row["licence_note"]
         )
-        for row in _rows("packages.csv")
+        for row in table_rows("packages.csv")
     }
 
 
 @cache
 def all_clips() -> tuple[Clip, ...]:
     """Every clip of the catalogue, ordered by split, package and path."""
-    speakers = {row["speaker"]: row for row in _rows("speakers.csv")}
+    speakers = {row["speaker"]: row for row in table_rows("speakers.csv")}
     stranger = {"gender": "", "language": ""}
     clips = []
-    for row in _rows("recordings.csv"):
+    for row in table_rows("recordings.csv"):
         speaker = speakers.get(row["speaker"], stranger)
         clips.append(
             Clip(
@@ -112,6 +112,7 @@ def clips_of(split: str) -> tuple[Clip, ...]:
     return tuple(clip for clip in all_clips() if clip.split == split)
 
 
-def _rows(table: str) -> list[dict[str, str]]:
+def table_rows(table: str) -> list[dict[str, str]]:
+    """The rows of a CSV file that lies beside this module."""
     text = resources.files(__package__).joinpath(table).read_text(encoding="utf-8")
     return list(csv.DictReader(text.splitlines()))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dataengine.errors import UserError
-from manifests.catalogue.fetch import clip_path, fetch, unpack
+from manifests.catalogue.fetch import fetch, file_path, unpack
 from manifests.catalogue.recordings import all_clips, clips_of, packages
 
 OWN_FOLDER = "dataengine index FOLDER -o M.parquet"
@@ -32,7 +32,7 @@ def deb(folder: Path, name: str, files: dict[str, bytes]) -> Path:
 def test_every_clip_is_there_with_the_bytes_the_catalogue_says(recordings: Path) -> None:
     for clip in all_clips()[::7]:
         if clip.split != "seed":
-            content = clip_path(clip, recordings).read_bytes()
+            content = file_path(clip, recordings).read_bytes()
             assert hashlib.sha256(content).hexdigest().startswith(clip.sha256)
 
 
@@ -76,9 +76,9 @@ def test_a_clip_with_other_bytes_is_not_taken(tmp_path: Path) -> None:
     package = packages()["bucklespring-data"]
     clips = [clip for clip in all_clips() if clip.package == package.name]
     archive = deb(tmp_path, package.name, {clips[0].path: b"RIFF of another version"})
-    with pytest.raises(UserError, match=rf"lacks {len(clips)} clips .* version {package.version}"):
+    with pytest.raises(UserError, match=rf"lacks {len(clips)} files .* version {package.version}"):
         unpack(archive, package, tmp_path / "out")
-    assert not clip_path(clips[0], tmp_path / "out").exists()
+    assert not file_path(clips[0], tmp_path / "out").exists()
 
 
 def test_nothing_but_the_catalogues_clips_is_written(tmp_path: Path) -> None:
