@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dataengine.cascade import CASCADE
 from dataengine.engine.plan import PLAN_FOLDER, Plan, manifest_digest
 from dataengine.engine.reuse import VERDICT, EarlierRun, Reuse, gives_verdicts
 from dataengine.engine.stage import Stage
@@ -82,6 +83,11 @@ def stages_done_again(pipeline: Pipeline, earlier: Mapping[str, Any], where: str
         UserError: one of them needs waveforms, or proposes candidates: nothing could be taken over.
     """
     changes = in_one_line(pipeline.changes_since(earlier))
+    if CASCADE in (pipeline.settings.scores, earlier.get("scores")):
+        raise UserError(
+            "a fork takes over scores, and a cascade leaves some out; both must have `scores: all`",
+            where=where,
+        )
     for key in sorted({*pipeline.identity, *earlier} - {"stages", "models"}):
         if pipeline.identity.get(key) != earlier.get(key):
             raise UserError(

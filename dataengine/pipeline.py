@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from dataengine.cascade import CASCADE, cheapest_order, screens_of
 from dataengine.engine.grouping import group_stages
 from dataengine.engine.settings import EngineSettings, PackSettings
 from dataengine.engine.stage import Stage, StageContext
@@ -33,6 +34,16 @@ from dataengine.validation import validated
 from dataengine.yaml_source import Located, dump_yaml
 from manifests.identity import stable_hash
 from manifests.tables import open_table
+from stages.screen import Screen
+
+
+class CascadeSettings(BaseModel):
+    """The `cascade:` section: in which order scores are computed where `scores` is `cascade`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    measured: str | None = None
+    """A run whose scores and seconds tell the order of cost per rejection; default: the order of `stages`."""
 
 
 class PipelineSettings(BaseModel):
@@ -50,6 +61,9 @@ class PipelineSettings(BaseModel):
     """Work in micro-batches that never change, so that two runs agree to the byte."""
     stages: dict[str, dict[str, Any] | None]
     """Names of the stages, in order, with their parameters."""
+    scores: Literal["all", "cascade"] = "all"
+    """Whether every candidate gets every score, or none that cannot change what becomes of it."""
+    cascade: CascadeSettings = CascadeSettings()
     pack: PackSettings = PackSettings()
     engine: EngineSettings = EngineSettings()
 
@@ -60,7 +74,7 @@ class PipelineSettings(BaseModel):
             raise ValueError("there must be at least one")
         return stages
 
-    @field_validator("pack", "engine", mode="before")
+    @field_validator("cascade", "pack", "engine", mode="before")
     @classmethod
     def _empty_section(cls, value: Any) -> Any:
         return {} if value is None else value
@@ -100,8 +114,10 @@ class Pipeline:
         stages = tuple(_build(catalogue, name, written) for name in settings.stages)
         pipeline = cls(settings, profile, stages, tuple(stage_sources))
         pipeline._bind(catalogue, _manifest_schema(settings.input, written), written)
+        if settings.scores == CASCADE:
+            pipeline = pipeline._as_cascade(catalogue, written)
         with _located(written.where("engine", "groups")):
-            group_stages(stages, settings.engine.groups)
+            group_stages(pipeline.stages, settings.engine.groups)
         return pipeline
 
     @property
@@ -131,6 +147,11 @@ class Pipeline:
         return self.settings.pack
 
     @cached_property
+    def screens(self) -> dict[str, Screen]:
+        """What gives candidates up early, by the stage after which it does; nothing unless `scores` is `cascade`."""
+        return screens_of(self.stages) if self.settings.scores == CASCADE else {}
+
+    @cached_property
     def roles(self) -> tuple[str, ...]:
         """Model roles that the stages load."""
         return tuple(dict.fromkeys(role for stage in self.stages for role in stage.roles_used()))
@@ -149,6 +170,7 @@ class Pipeline:
             "seed": self.seed,
             "deterministic": self.deterministic,
             **({"micro_batch_units": self.engine.micro_batch_units} if self.deterministic else {}),
+            **({"scores": CASCADE} if self.settings.scores == CASCADE else {}),
         }
 
     @cached_property
@@ -166,11 +188,23 @@ class Pipeline:
 
     def resolved_yaml(self) -> str:
         """The pipeline as one file, every default written out; loading it gives the same digest."""
-        settings = self.settings.model_dump(mode="json", exclude={"stages"})
-        head = {key: settings.pop(key) for key in ("input", "profile", "seed", "deterministic")}
+        settings = self.settings.model_dump(mode="json", exclude={"stages", "cascade"})
+        head = {key: settings.pop(key) for key in ("input", "profile", "seed", "deterministic", "scores")}
         parameters = {stage.name(): stage.model_dump(mode="json") for stage in self.stages}
         stages = [{name: values} if values else name for name, values in parameters.items()]
         return dump_yaml({**head, "stages": stages, **settings})
+
+    def _as_cascade(self, catalogue: StageCatalogue, written: Located) -> Pipeline:
+        """The same pipeline with its scores in the order in which a cascade computes them."""
+        pipeline, measured = self, self.settings.cascade.measured
+        if measured is not None:
+            with _located(written.where("cascade", "measured")):
+                pipeline = replace(self, stages=cheapest_order(self.stages, measured))
+            manifest = _manifest_schema(self.settings.input, written)
+            pipeline._bind(catalogue, manifest, written)
+        with _located(written.where("scores")):
+            pipeline.screens  # noqa: B018 - found here, where the user's file is at hand
+        return pipeline
 
     def _bind(self, catalogue: StageCatalogue, manifest: pa.Schema, written: Located) -> None:
         """Bind the stages to the run, in order, and check that each finds what it needs."""

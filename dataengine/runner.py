@@ -172,6 +172,7 @@ def _job(pipeline: Pipeline, storage: Storage, holder: Holder) -> Job:
         micro_batch_units=pipeline.engine.micro_batch_units,
         epoch=holder.epoch,
         deterministic=pipeline.deterministic,
+        screens=pipeline.screens,
     )
 
 

@@ -25,7 +25,16 @@ STAGE_FIELDS = {field.name: field.type for field in (*PROMPT_FIELDS, *VERDICT_FI
 ENGINE_COLUMNS = frozenset(
     [
         *(field.name for field in (*MANIFEST_FIELDS, *LOCATION_FIELDS, *PROVENANCE_FIELDS)),
-        *("sample_id", "status", "last_stage", "stage", "error_type", "error", "traceback"),
+        *(
+            "sample_id",
+            "criteria_not_evaluated",
+            "status",
+            "last_stage",
+            "stage",
+            "error_type",
+            "error",
+            "traceback",
+        ),
     ]
 )
 """Columns that no stage may write."""

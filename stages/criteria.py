@@ -68,7 +68,7 @@ class Criterion(BaseModel):
     @property
     def is_closed(self) -> bool:
         """Whether no score passes."""
-        return abs(self.threshold) >= UNREACHABLE
+        return self.threshold >= UNREACHABLE if self.above is not None else self.threshold <= -UNREACHABLE
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 from pydantic import PrivateAttr
 
 from dataengine.engine.batch import Batch
 from dataengine.engine.stage import Stage
 from dataengine.errors import UserError
-from manifests.identity import seed_of
-from stages.criteria import FilterFile, Mask, decide, load_filter_file
+from stages.criteria import FilterFile, decide, load_filter_file
+from stages.screen import Screen, audited
 
 
 class Filter(Stage):
@@ -51,7 +51,7 @@ class Filter(Stage):
         columns = {name: batch.raw(name) for name in filters.columns}
         decision = decide(filters.criteria, columns, len(batch))
         kept = decision.passed
-        retained = self._audited(batch["sample_id"], ~kept)
+        retained = audited(batch["sample_id"], ~kept, filters.audit_share, self.context.seed)
         if filters.retain:
             retained |= decide(filters.retain, columns, len(batch)).passed
         return batch.with_columns(kept=kept, retained=retained, failed_criteria=decision.failed_names())
@@ -62,11 +62,6 @@ class Filter(Stage):
             raise RuntimeError("filter was used before it was prepared")
         return self._file
 
-    def _audited(self, sample_ids: list[str], rejected: Mask) -> Mask:
-        """[rows], true for the rejected rows that the audit draws."""
-        drawn = np.zeros(len(sample_ids), dtype=bool)
-        if self._filters.audit_share > 0:
-            for row in np.flatnonzero(rejected):
-                draw = seed_of(self.context.seed, "audit", sample_ids[row]) / 2**64
-                drawn[row] = draw < self._filters.audit_share
-        return drawn
+    def screen(self, known: Collection[str]) -> Screen:
+        """What can be said of a candidate before this stage, when these columns are known."""
+        return Screen(self._filters, self.context.seed, frozenset(known))

@@ -73,6 +73,7 @@ def test_the_digest_stays_when_no_label_can_change(override: str, load: Load) ->
     [
         ("seed=1", "seed: 0 → 1"),
         ("deterministic=true", "deterministic: false → true"),
+        ("scores=cascade", 'scores is new ("cascade")'),
         ("stages.caption.max_prompts=2", "caption.parameters.max_prompts: 4 → 2"),
         ("stages=[decode, caption, separate]", "stage silence_ratio is gone"),
     ],
@@ -120,6 +121,26 @@ def test_the_resolved_file_gives_the_same_pipeline(load: Load) -> None:
     assert again.digest == pipeline.digest
     assert again.settings.engine == pipeline.settings.engine
     assert again.resolved_yaml() == pipeline.resolved_yaml()
+
+
+def test_a_cascade_gives_up_where_more_criteria_can_be_evaluated(load: Load) -> None:
+    Path("filters.yaml").write_text(
+        "criteria:\n"
+        "  - {score: silence_ratio, below: 0.95}\n"
+        "  - {score: text_confidence, above: 0.3}\n"
+        "  - {score: target_level_db, above: -20.0, when: speech_prompt}\n"
+    )
+    names = "decode, caption, separate, silence_ratio, scene_complexity, levels"
+    stages = f"stages=[{names}, {{filter: {{criteria: filters.yaml}}}}]"
+    assert load(stages).screens == {}
+    assert list(load(stages, "scores=cascade").screens) == ["caption", "silence_ratio"]
+
+
+def test_a_cascade_needs_criteria(load: Load) -> None:
+    with pytest.raises(UserError, match="--set scores=cascade: a cascade needs a stage that gives verdicts"):
+        load("stages=[decode, caption, separate, silence_ratio]", "scores=cascade")
+    with pytest.raises(UserError, match="nowhere: not a run directory"):
+        load("scores=cascade", "cascade.measured=nowhere")
 
 
 def test_a_pipeline_travels(load: Load) -> None:

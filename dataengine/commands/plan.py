@@ -120,7 +120,11 @@ def _measure(
         return None
     with Console(stderr=True).status(f"measuring {probed} windows …"):
         result = probe(
-            [pool.group for pool in pools], pipeline.input, probed, pipeline.engine.micro_batch_units
+            [pool.group for pool in pools],
+            pipeline.input,
+            probed,
+            pipeline.engine.micro_batch_units,
+            pipeline.screens,
         )
     return Measurement(rates_of_probe(result, expected.hours * 3600 / expected.units), result)
 

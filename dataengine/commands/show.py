@@ -130,12 +130,14 @@ def _checks(sample: Sample) -> Table:
     table.add_column("score", justify="right")
     table.add_column("threshold")
     for check in sample.checks:
-        mark, style = ("–", "dim") if not check.applies else ("✓", "green") if check.passed else ("✕", "red")
+        decided = check.applies and check.evaluated
+        mark, style = ("–", "dim") if not decided else ("✓", "green") if check.passed else ("✕", "red")
         asked = f"{check.comparison} {threshold(check.threshold)}" + (
             f" when {check.when}" if check.when else ""
         )
         row_style = "" if style == "green" else style
-        table.add_row(Text(mark, style), Text(check.name), score(check.value), Text(asked), style=row_style)
+        shown = score(check.value) if check.evaluated else "not evaluated"
+        table.add_row(Text(mark, style), Text(check.name), shown, Text(asked), style=row_style)
     for name, value in sample.other_scores.items():
         table.add_row("", Text(name), score(value), "no criterion", style="dim")
     return table

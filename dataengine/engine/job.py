@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from dataengine.engine.slice_work import Screen
 from dataengine.engine.stage import Stage
 from dataengine.engine.storage import Storage
 from manifests.schema import is_heavy
@@ -28,6 +30,8 @@ class Job:
     """Of the driver that hands the work out; see `dataengine.engine.lease`."""
     deterministic: bool = False
     """Whether the rows that a stage takes together may depend on nothing but the plan."""
+    screens: Mapping[str, Screen] = field(default_factory=dict)
+    """What gives rows up early, by the stage after which it does."""
 
     @property
     def heavy_columns(self) -> frozenset[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataengine.engine.grouping import WorkerGroup
-from dataengine.engine.slice_work import GroupRunner, StageWork, units_of
+from dataengine.engine.slice_work import GroupRunner, Screen, StageWork, units_of
 from dataengine.engine.stage import Stage
 from manifests.schema import is_heavy
 
@@ -30,7 +30,13 @@ class ProbeResult:
         return sum(entry.seconds for entry in self.work) / self.units
 
 
-def probe(groups: Sequence[WorkerGroup], manifest: str, units: int, micro_batch_units: int) -> ProbeResult:
+def probe(
+    groups: Sequence[WorkerGroup],
+    manifest: str,
+    units: int,
+    micro_batch_units: int,
+    screens: Mapping[str, Screen],
+) -> ProbeResult:
     """Run the stages on `units` units in this process, spread evenly over the manifest. Writes nothing."""
     stages = [stage for group in groups for stage in group.stages]
     began = time.perf_counter()
@@ -39,15 +45,17 @@ def probe(groups: Sequence[WorkerGroup], manifest: str, units: int, micro_batch_
     setup_seconds = time.perf_counter() - began
     state, work = units_of(_sample(manifest, units)), list[StageWork]()
     for group in groups:
-        state, of_group = _runner(group, stages, micro_batch_units).run(0, state)
+        state, of_group = _runner(group, stages, micro_batch_units, screens).run(0, state)
         work.extend(of_group)
     return ProbeResult(units, tuple(work), setup_seconds)
 
 
-def _runner(group: WorkerGroup, stages: Sequence[Stage], micro_batch_units: int) -> GroupRunner:
+def _runner(
+    group: WorkerGroup, stages: Sequence[Stage], micro_batch_units: int, screens: Mapping[str, Screen]
+) -> GroupRunner:
     heavy = {name for stage in stages for name, kind in stage.columns_added().items() if is_heavy(kind)}
     models = group.stages[0].context.models
-    return GroupRunner(group.name, group.stages, models, frozenset(heavy), micro_batch_units)
+    return GroupRunner(group.name, group.stages, models, frozenset(heavy), micro_batch_units, screens=screens)
 
 
 def _sample(manifest: str, units: int) -> pa.Table:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,9 @@ from dataengine.engine.batch import Batch
 from dataengine.engine.stage import ModelSource, Stage
 from dataengine.engine.stage_call import StageResult, Suspects, Watch, run_stage, unwatched
 from manifests.schema import KIND_UNIT, STATUS_DONE, STATUS_FAILED
+
+Screen: TypeAlias = Callable[[Batch], Batch]
+"""Rejects rows that can be rejected before the stage that gives the verdicts has seen them."""
 
 INDEX_STAGE = "index"
 """The stage that a unit fails at whose file the index could not read."""
@@ -84,6 +87,8 @@ class GroupRunner:
     micro_batch_units: int
     store: Stage | None = None
     """After the stages of the last group: encodes what is kept. Its time is no stage's."""
+    screens: Mapping[str, Screen] = field(default_factory=dict)
+    """What gives rows up early, by the stage after which it does."""
 
     def run(
         self, number: int, state: SliceState, watch: Watch = unwatched, suspects: Suspects | None = None
@@ -105,6 +110,8 @@ class GroupRunner:
                     break
                 began, model_began = time.perf_counter(), self.models.seconds()
                 result = run_stage(stage, batch, watch, suspects)
+                if stage.name() in self.screens and len(result.passed):
+                    result = replace(result, passed=self.screens[stage.name()](result.passed))
                 entry.seconds += time.perf_counter() - began
                 entry.model_seconds += self.models.seconds() - model_began
                 batch, done_with = self._divide(result, batch, entry)

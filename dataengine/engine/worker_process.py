@@ -89,7 +89,13 @@ class SliceWorker:
         models = job.stages[0].context.models
         store = EncodeStems(sample_rate=job.sample_rate) if work.last and job.keeps_audio else None
         self._runner = GroupRunner(
-            group.name, group.stages, models, job.heavy_columns, job.micro_batch_units, store
+            group.name,
+            group.stages,
+            models,
+            job.heavy_columns,
+            job.micro_batch_units,
+            store=store,
+            screens=job.screens,
         )
         for stage in group.stages:
             stage.setup()

@@ -25,6 +25,8 @@ class Check:
     applies: bool
     passed: bool
     """True where the criterion does not apply."""
+    evaluated: bool = True
+    """False where a cascade gave the sample up before the score was computed."""
 
 
 def comparison_sign(criterion: Criterion) -> str:
@@ -57,4 +59,5 @@ def _check(row: Mapping[str, Any], criterion: Criterion) -> Check:
         when=criterion.when,
         applies=bool(criterion.failures(without_score)[0]),  # a missing score fails wherever it is asked for
         passed=not criterion.failures(columns)[0],
+        evaluated=criterion.name not in (row.get("criteria_not_evaluated") or ()),
     )

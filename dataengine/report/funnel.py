@@ -41,6 +41,8 @@ class Funnel:
     kept: int
     retained: int
     """Rejected candidates whose audio is stored for a later selection."""
+    given_up: int
+    """Candidates that a cascade gave up before all criteria were evaluated."""
     left_out: tuple[tuple[str, int], ...]
     """Kept samples that are in no shard, by reason."""
 
@@ -52,9 +54,21 @@ class Funnel:
 
 def funnel_of(run: RunDirectory) -> Funnel:
     """Count a run's rows in one pass over its verdicts."""
-    ((units, failed_units, empty, with_candidates, candidates, failed_candidates, kept, retained),) = (
-        run.query(
-            f"""
+    not_evaluated = "criteria_not_evaluated" if "criteria_not_evaluated" in run.columns else "NULL"
+    (
+        (
+            units,
+            failed_units,
+            empty,
+            with_candidates,
+            candidates,
+            failed_candidates,
+            kept,
+            retained,
+            given_up,
+        ),
+    ) = run.query(
+        f"""
         SELECT count(DISTINCT unit_id),
                count(*) FILTER (status = 'failed' AND kind = 'unit'),
                count(*) FILTER (status = 'empty'),
@@ -62,10 +76,10 @@ def funnel_of(run: RunDirectory) -> Funnel:
                count(*) FILTER ({CANDIDATE}),
                count(*) FILTER (status = 'failed' AND kind <> 'unit'),
                count(*) FILTER (kept),
-               count(*) FILTER (retained AND NOT kept)
+               count(*) FILTER (retained AND NOT kept),
+               count(*) FILTER ({not_evaluated} IS NOT NULL)
         FROM samples
         """  # noqa: S608
-        )
     )
     left_out = run.query(
         "SELECT left_out, count(*) AS n FROM samples WHERE left_out IS NOT NULL GROUP BY ALL ORDER BY n DESC, left_out"
@@ -80,6 +94,7 @@ def funnel_of(run: RunDirectory) -> Funnel:
         steps=tuple(_steps(run, candidates)),
         kept=kept,
         retained=retained,
+        given_up=given_up,
         left_out=tuple((reason, count) for reason, count in left_out),
     )
 
