@@ -18,10 +18,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataengine.engine.attempts import attempts_of, planned_slices
+from dataengine.engine.compaction import compact
+from dataengine.engine.database import database
 from dataengine.engine.footers import read_footers
 from dataengine.engine.job import Job
-from dataengine.engine.part_rows import part_rows, superseded_counts
-from dataengine.engine.parts import PARTS_FOLDER, Counts, Part, committed_parts
+from dataengine.engine.part_rows import show_part_rows, superseded_counts
+from dataengine.engine.parts import COMPACTED_FOLDER, PARTS_FOLDER, Counts, PartFolder, part_folders
 from dataengine.engine.plan import plan_schema
 from dataengine.engine.result_files import Progress, write_results
 from dataengine.engine.results import Place, Results
@@ -72,25 +74,28 @@ def finish(
         LeaseLostError: another driver has finished the run meanwhile.
     """
     storage = job.storage
-    # Debris is listed before completeness is looked at: no writer of a file that was there when every slice
-    # was committed can commit any more.
-    loose = [name for name in storage.files(PARTS_FOLDER) if name.endswith((".tar", TEMPORARY_SUFFIX))]
-    parts = list(committed_parts(storage))
-    place = Place(storage, "", FINISH_FILE, check)
-    digest = _digest(parts, pack)
-    with part_rows(storage, parts) as connection:
+    compact(storage, check)
+    with database() as connection:
+        # Debris is listed before completeness is looked at: no writer of a file that was there when every
+        # slice was committed can commit any more.
+        _list_loose_files(storage, connection)
+        folders = part_folders(storage)
+        show_part_rows(connection, storage, folders)
+        place = Place(storage, "", FINISH_FILE, check)
+        digest = _digest(storage, folders, pack)
         finished = _finished_before(place, digest)
         if finished is not None:
             place.remove_others(finished.results)
         else:
             finished = _build(job, pack, place, digest, connection, on_progress)
-        if _is_complete(storage, slices, parts):
-            _remove_debris(storage, connection, loose, check)
+        if _is_complete(storage, slices, folders):
+            _remove_debris(storage, connection, check)
     return finished
 
 
-def _digest(parts: Sequence[Part], pack: PackSettings) -> str:
-    return stable_hash("finish", LAYOUT, digest_of_ids(part.name for part in parts), pack.model_dump_json())
+def _digest(storage: Storage, folders: Sequence[PartFolder], pack: PackSettings) -> str:
+    ids = (f"{part.slice} {part.part_id}" for folder in folders for part in folder.all_parts(storage))
+    return stable_hash("finish", LAYOUT, digest_of_ids(ids), pack.model_dump_json())
 
 
 def _finished_before(place: Place, digest: str) -> Finished | None:
@@ -121,16 +126,27 @@ def _build(
     return Finished(counts, results)
 
 
-def _is_complete(storage: Storage, slices: int, parts: Sequence[Part]) -> bool:
-    done = np.fromiter((part.slice for part in parts), dtype=np.int64)
+def _is_complete(storage: Storage, slices: int, folders: Sequence[PartFolder]) -> bool:
+    numbers = (part.slice for folder in folders for part in folder.all_parts(storage))
+    done = np.fromiter(numbers, dtype=np.int64)
     return not len(np.setdiff1d(planned_slices(slices, attempts_of(storage)), done))
 
 
+def _list_loose_files(storage: Storage, connection: duckdb.DuckDBPyConnection) -> None:
+    """Make table `loose`, the names of all tars of parts and of files that were never published."""
+    connection.execute("CREATE TABLE loose (name VARCHAR)")
+    for place in (
+        COMPACTED_FOLDER,
+        *(f"{PARTS_FOLDER}/{folder}" for folder in storage.folders(PARTS_FOLDER)),
+    ):
+        found = [name for name in storage.files(place) if name.endswith((".tar", TEMPORARY_SUFFIX))]
+        connection.execute("INSERT INTO loose SELECT unnest(?)", [found])
+
+
 def _remove_debris(
-    storage: Storage, connection: duckdb.DuckDBPyConnection, loose: list[str], check: Callable[[], None]
+    storage: Storage, connection: duckdb.DuckDBPyConnection, check: Callable[[], None]
 ) -> None:
-    """Remove tars that no part names, and files that were never published."""
-    connection.register("loose", pa.table({"name": pa.array(loose, pa.string())}))
+    """Remove loose files that no part names."""
     unnamed = connection.execute(
         "SELECT name FROM loose ANTI JOIN (SELECT DISTINCT part_tar AS name FROM parts) USING (name)"
     ).fetchall()

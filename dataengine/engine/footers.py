@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import groupby, islice
+from itertools import groupby
 
 import pyarrow.parquet as pq
 
-from dataengine.engine.parts import COUNTS_KEY, WORK_KEY, Counts, Part, committed_parts
+from dataengine.engine.parts import COUNTS_KEY, WORK_KEY, Counts, Part, PartFolder, part_folders
 from dataengine.engine.slice_work import StageWork
 from dataengine.engine.storage import Storage
 
@@ -65,14 +65,29 @@ def _turn(group: str, stages: list[StageWork]) -> Turn:
 
 def read_footers(storage: Storage, parts: Iterable[Part] | None = None) -> Iterator[Footer]:
     """The footers of these parts; else of all parts committed so far, in order of their slices."""
-    parts = iter(committed_parts(storage) if parts is None else parts)
+    folders = part_folders(storage) if parts is None else [PartFolder(tuple(parts))]
     with ThreadPoolExecutor(READERS) as readers:
-        while some := list(islice(parts, FOOTERS_AHEAD)):
-            yield from readers.map(lambda part: _read(storage, part), some)
+        for folder in folders:
+            if folder.rows:
+                yield from _read_compacted(storage, folder)
+            for start in range(0, len(folder.parts), FOOTERS_AHEAD):
+                some = folder.parts[start : start + FOOTERS_AHEAD]
+                yield from readers.map(lambda part: _read(storage, part), some)
 
 
 def _read(storage: Storage, part: Part) -> Footer:
     with storage.open(part.name) as file:
         metadata = pq.read_metadata(file).metadata
-    work = tuple(StageWork(**entry) for entry in json.loads(metadata[WORK_KEY]))
-    return Footer(part.slice, Counts(**json.loads(metadata[COUNTS_KEY])), work)
+    return _footer(part.slice, metadata[COUNTS_KEY], metadata[WORK_KEY])
+
+
+def _read_compacted(storage: Storage, folder: PartFolder) -> Iterator[Footer]:
+    with storage.open(folder.footers) as file:
+        for batch in pq.ParquetFile(file).iter_batches(FOOTERS_AHEAD, columns=["slice", "counts", "work"]):
+            yield from map(_footer, *(column.to_pylist() for column in batch.columns))
+
+
+def _footer(number: int, counts: str | bytes, work: str | bytes) -> Footer:
+    return Footer(
+        number, Counts(**json.loads(counts)), tuple(StageWork(**entry) for entry in json.loads(work))
+    )

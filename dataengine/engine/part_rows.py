@@ -11,7 +11,7 @@ import pyarrow as pa
 from dataengine.engine.attempts import attempts_of
 from dataengine.engine.database import database, view_tables
 from dataengine.engine.footers import Footer
-from dataengine.engine.parts import Counts, Part, committed_parts
+from dataengine.engine.parts import Counts, PartFolder, part_folders
 from dataengine.engine.slice_work import INDEX_STAGE
 from dataengine.engine.storage import Storage
 from manifests.schema import KIND_UNIT, STATUS_DONE, STATUS_EMPTY, STATUS_FAILED
@@ -38,31 +38,33 @@ the one with the fewest failed rows, then the newest."""
 COUNTS = f"""
 WITH counted AS (SELECT * FROM parts SEMI JOIN superseded USING (unit_id, slice)),
 per_attempt AS (SELECT any_value(duration) AS duration FROM counted GROUP BY unit_id, slice)
-SELECT (SELECT count(*) FROM per_attempt),
-       count(*) FILTER (status = '{STATUS_EMPTY}'),
-       count(*) FILTER (status = '{STATUS_DONE}' AND kind <> '{KIND_UNIT}'),
-       count(*) FILTER (kept),
-       count(*) FILTER (retained AND NOT kept),
-       count(*) FILTER (status = '{STATUS_DONE}' AND kind <> '{KIND_UNIT}' AND NOT kept),
-       count(*) FILTER (status = '{STATUS_FAILED}'),
-       coalesce((SELECT sum(duration) FROM per_attempt), 0.0),
-       coalesce(sum(duration) FILTER (kept), 0.0)
+SELECT (SELECT count(*) FROM per_attempt) AS units,
+       count(*) FILTER (status = '{STATUS_EMPTY}') AS empty,
+       count(*) FILTER (status = '{STATUS_DONE}' AND kind <> '{KIND_UNIT}') AS candidates,
+       count(*) FILTER (kept) AS kept,
+       count(*) FILTER (retained AND NOT kept) AS retained,
+       count(*) FILTER (status = '{STATUS_DONE}' AND kind <> '{KIND_UNIT}' AND NOT kept) AS rejected,
+       count(*) FILTER (status = '{STATUS_FAILED}') AS failed,
+       coalesce((SELECT sum(duration) FROM per_attempt), 0.0) AS audio_seconds,
+       coalesce(sum(duration) FILTER (kept), 0.0) AS kept_seconds
 FROM counted
 """  # noqa: S608
-"""The fields of `Counts`, in order, of what is superseded."""
+"""The fields of `Counts` of what is superseded."""
 
 
 @contextmanager
-def part_rows(storage: Storage, parts: Sequence[Part]) -> Iterator[duckdb.DuckDBPyConnection]:
+def part_rows(storage: Storage, folders: Sequence[PartFolder]) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database as `show_part_rows` leaves it."""
     with database() as connection:
-        show_part_rows(connection, storage, parts)
+        show_part_rows(connection, storage, folders)
         yield connection
 
 
-def show_part_rows(connection: duckdb.DuckDBPyConnection, storage: Storage, parts: Sequence[Part]) -> None:
+def show_part_rows(
+    connection: duckdb.DuckDBPyConnection, storage: Storage, folders: Sequence[PartFolder]
+) -> None:
     """Add `parts`, all rows of these parts, `superseded`, the attempts that do not count, and `rows`, the others."""
-    view_tables(connection, "parts", storage, [part.name for part in parts])
+    view_tables(connection, "parts", storage, [name for folder in folders for name in folder.tables])
     attempts = attempts_of(storage)
     if attempts:
         connection.execute(SUPERSEDED, {"first_attempt": attempts[0].first_slice})
@@ -74,26 +76,26 @@ def show_part_rows(connection: duckdb.DuckDBPyConnection, storage: Storage, part
 
 def superseded_counts(connection: duckdb.DuckDBPyConnection) -> Counts:
     """What the attempts hold that do not count."""
-    (row,) = connection.execute(COUNTS).fetchall()
-    return Counts(*row)
+    (row,) = connection.sql(COUNTS).to_arrow_table().to_pylist()
+    return Counts(**row)
 
 
 def counts_so_far(storage: Storage, footers: Iterable[Footer]) -> Counts:
     """The figures of a run's parts with these footers, each unit counted once."""
     total = sum((footer.counts for footer in footers), Counts())
-    parts = list(committed_parts(storage))
-    if not parts or not attempts_of(storage):
+    folders = part_folders(storage)
+    if not any(folder.tables for folder in folders) or not attempts_of(storage):
         return total
-    with part_rows(storage, parts) as connection:
+    with part_rows(storage, folders) as connection:
         return total - superseded_counts(connection)
 
 
 def failed_units(storage: Storage) -> tuple[pa.Array, int]:
     """Ids of units with a row that failed at a stage, and the number of those that the index could not read."""
-    parts = list(committed_parts(storage))
-    if not parts:
+    folders = part_folders(storage)
+    if not any(folder.tables for folder in folders):
         return pa.array([], pa.string()), 0
-    with part_rows(storage, parts) as connection:
+    with part_rows(storage, folders) as connection:
         ids = connection.sql(
             "SELECT DISTINCT unit_id FROM rows WHERE status = ? AND stage <> ?",
             params=[STATUS_FAILED, INDEX_STAGE],

@@ -31,6 +31,7 @@ from manifests.schema import STATUS_DONE, STATUS_EMPTY, STATUS_FAILED
 
 PARTS_FOLDER = "parts"
 PARTS_A_FOLDER = 4096
+COMPACTED_FOLDER = "compacted"
 WORK_KEY = b"dataengine.work"
 COUNTS_KEY = b"dataengine.counts"
 
@@ -42,6 +43,7 @@ SLICE_FIELD = pa.field("slice", pa.int32())
 """The one column of a part that `samples/` does not have: of two parts that hold a unit, one counts."""
 
 _PART_NAME = re.compile(r"(\d{8})-([0-9a-f]{32})\.parquet$")
+_COMPACTED = re.compile(rf"{COMPACTED_FOLDER}/(\d{{5}})-[0-9a-f]{{32}}\.parquet$")
 
 
 TAKEN_FROM = "taken_from"
@@ -101,9 +103,54 @@ def part_of(number: int, units: pa.Table, pipeline_digest: str) -> Part:
     )
 
 
+@dataclass(frozen=True)
+class PartFolder:
+    """Parts that lie in one folder, or the tables that they were compacted into."""
+
+    parts: tuple[Part, ...] = ()
+    rows: str | None = None
+    """A table with the rows of `PARTS_A_FOLDER` parts; None if they are to be read one by one."""
+
+    @property
+    def footers(self) -> str:
+        """A table with what the footers of compacted parts say, and their ids."""
+        return f"{(self.rows or '').removesuffix('.parquet')}.footers.parquet"
+
+    @property
+    def tables(self) -> list[str]:
+        """Files that hold the rows."""
+        return [self.rows] if self.rows else [part.name for part in self.parts]
+
+    def all_parts(self, storage: Storage) -> Iterator[Part]:
+        """The parts, in order of their slices."""
+        yield from self.parts
+        if self.rows:
+            with storage.open(self.footers) as file:
+                table = pq.read_table(file, columns=["slice", "part_id"])
+            yield from map(Part, table.column("slice").to_pylist(), table.column("part_id").to_pylist())
+
+
+def part_folders(storage: Storage) -> list[PartFolder]:
+    """All parts of a run at this moment, in order of their slices."""
+    compacted = {
+        match[1]: match[0] for name in storage.files(COMPACTED_FOLDER) if (match := _COMPACTED.match(name))
+    }
+    return [
+        PartFolder(rows=compacted[folder])
+        if folder in compacted
+        else PartFolder(tuple(_parts_in(storage, folder)))
+        for folder in storage.folders(PARTS_FOLDER)
+    ]
+
+
 def committed_parts(storage: Storage) -> Iterator[Part]:
     """All parts of a run, in order of their slices."""
-    for name in storage.files(PARTS_FOLDER, suffix=".parquet"):
+    for folder in part_folders(storage):
+        yield from folder.all_parts(storage)
+
+
+def _parts_in(storage: Storage, folder: str) -> Iterator[Part]:
+    for name in storage.files(f"{PARTS_FOLDER}/{folder}", suffix=".parquet"):
         if match := _PART_NAME.search(name):
             yield Part(int(match[1]), match[2])
 

@@ -115,6 +115,18 @@ class Storage:
             if full.endswith(suffix):
                 yield full[skip:]
 
+    def folders(self, folder: str) -> list[str]:
+        """Names of the folders directly in a folder, sorted; none if there is no such folder."""
+        path = self.path(folder)
+        try:
+            if self.is_local:
+                return sorted(entry.name for entry in os.scandir(path) if entry.is_dir())
+            with self._errors(folder):
+                entries = self.filesystem.ls(path, detail=True)
+        except FileNotFoundError:
+            return []
+        return sorted(e["name"].rstrip("/").rpartition("/")[2] for e in entries if e["type"] == "directory")
+
     def _found(self, folder: str) -> list[str]:
         """Full paths of all files below a folder. A listing that breaks off must never pass for a short one."""
         path = self.path(folder)

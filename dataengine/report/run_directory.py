@@ -19,7 +19,7 @@ from dataengine.engine.database import view_tables
 from dataengine.engine.finish import FINISH_FILE, WORK_FILE
 from dataengine.engine.footers import read_footers
 from dataengine.engine.part_rows import show_part_rows
-from dataengine.engine.parts import SLICE_FIELD, Part, committed_parts
+from dataengine.engine.parts import SLICE_FIELD, PartFolder, part_folders
 from dataengine.engine.plan import plan_schema
 from dataengine.engine.results import Results, results_of
 from dataengine.engine.storage import Storage
@@ -104,7 +104,9 @@ class RunDirectory:
     @cached_property
     def columns(self) -> dict[str, pa.DataType]:
         """Columns of the samples table, with their types. Raises UserError if nothing is done yet."""
-        with self.storage.open(self.results.samples[0] if self.results else self._parts[0].name) as file:
+        with self.storage.open(
+            self.results.samples[0] if self.results else self._part_folders[0].tables[0]
+        ) as file:
             schema = pq.read_schema(file)
         return {field.name: field.type for field in schema if field.name != SLICE_FIELD.name}
 
@@ -154,7 +156,7 @@ class RunDirectory:
         if self.results:
             view_tables(connection, "samples", self.storage, self.results.samples)
         else:
-            show_part_rows(connection, self.storage, self._parts)
+            show_part_rows(connection, self.storage, self._part_folders)
             connection.execute("CREATE VIEW samples AS SELECT * FROM rows")
         if self.is_finished:
             view_tables(connection, "work", self.storage, [WORK_FILE])
@@ -164,8 +166,8 @@ class RunDirectory:
         return connection
 
     @cached_property
-    def _parts(self) -> list[Part]:
-        parts = list(committed_parts(self.storage))
-        if not parts:
+    def _part_folders(self) -> list[PartFolder]:
+        folders = [folder for folder in part_folders(self.storage) if folder.tables]
+        if not folders:
             raise UserError("no slice of this run is done yet; look again later", where=self.storage.root)
-        return parts
+        return folders

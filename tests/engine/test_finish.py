@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import cheap_pipelines
+from cheap_runs import cheap_pipelines
 from test_run import contents, samples_of
 
 from dataengine import run

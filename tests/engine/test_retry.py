@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from cheap_runs import CHEAP_STAGES
 from cheap_stages import number_of
-from conftest import CHEAP_STAGES
 from test_run import contents, samples_of
 
 from dataengine import run

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from conftest import cheap_pipelines
+from cheap_runs import cheap_pipelines
 from test_run import contents, samples_of
 
 from dataengine import run
