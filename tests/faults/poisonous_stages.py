@@ -27,7 +27,7 @@ EVERY = 3 * len(FAULTS)
 
 
 def number_of(unit: str) -> int:
-    return int(unit[:8], 16)
+    return int(unit[8:16], 16)
 
 
 def fault_of(unit: str) -> str | None:

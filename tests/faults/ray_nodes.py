@@ -1,0 +1,109 @@
+"""A Ray cluster of real `ray start` processes on this machine, whose nodes can be killed and added."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from driver_process import ONE_THREAD, descendants
+
+RAY = Path(sys.executable).with_name("ray")
+SECONDS_TO_START = 120.0
+OBJECT_STORE_BYTES = 100_000_000
+SURROUNDINGS = {"RAY_AUTH_MODE": "disabled", "RAY_raylet_start_wait_time_s": "120"}
+"""No token, for this machine alone; and time to start where others are at work too."""
+
+
+class Node:
+    """One `ray start`, with the processes it started."""
+
+    def __init__(self, arguments: list[str], output: Path, environment: Mapping[str, str]) -> None:
+        options = ["--block", "--disable-usage-stats", f"--object-store-memory={OBJECT_STORE_BYTES}"]
+        with output.open("ab") as file:
+            self._process = subprocess.Popen(
+                [str(RAY), "start", *options, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **ONE_THREAD, **SURROUNDINGS, **environment},
+                start_new_session=True,
+            )
+
+    def kill(self) -> None:
+        """End the node as a machine ends that loses its power: all its processes at once."""
+        for pid, _ in descendants(self._process.pid):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        self._process.wait()
+
+
+class Cluster:
+    """A head that does work itself, and nodes that join it."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="rn"))  # Ray's sockets lie below it: a short name
+        self._environment = environment
+        self.address = f"127.0.0.1:{_free_port()}"
+        port = self.address.rpartition(":")[2]
+        where = [f"--port={port}", f"--temp-dir={self._folder}"]
+        self.head = self._start(["--head", *where, "--include-dashboard=false", "--num-cpus=1"])
+        self._nodes = [self.head]
+        _wait_for_listener(int(port))
+
+    def add(self) -> Node:
+        """A further node with one CPU."""
+        node = self._start([f"--address={self.address}", "--num-cpus=1"])
+        self._nodes.append(node)
+        return node
+
+    def wait_for_nodes(self, count: int) -> None:
+        """Wait until so many nodes have joined."""
+        deadline = time.monotonic() + SECONDS_TO_START
+        while self._alive() < count:
+            assert time.monotonic() < deadline, (self._folder / "nodes.txt").read_text()
+            time.sleep(0.5)
+
+    def _alive(self) -> int:
+        from ray._raylet import GcsClient
+        from ray.core.generated.gcs_pb2 import GcsNodeInfo
+
+        infos = GcsClient(address=self.address).get_all_node_info(timeout=SECONDS_TO_START)
+        return sum(info.state == GcsNodeInfo.ALIVE for info in infos.values())
+
+    def close(self) -> None:
+        """Kill all nodes."""
+        for node in self._nodes:
+            node.kill()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _start(self, arguments: list[str]) -> Node:
+        return Node(arguments, self._folder / "nodes.txt", self._environment)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _wait_for_listener(port: int) -> None:
+    deadline = time.monotonic() + SECONDS_TO_START
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+        else:
+            return
