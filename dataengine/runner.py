@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from rich.console import Console
 
@@ -268,8 +269,8 @@ def _summary(storage: Storage, finished: Finished) -> RunSummary:
     drivers = list(driver_times(storage))
     worker_seconds = sum(driver.seconds * driver.workers for driver in drivers)
     with storage.open("log/work.parquet") as file:
-        work = pq.read_table(file)
-    model_seconds = sum(work.column("model_seconds").to_pylist()) if work.num_rows else 0.0
+        in_models = pq.read_table(file, columns=["model_seconds"]).column("model_seconds")
+    model_seconds = pc.sum(in_models).as_py() or 0.0
     return RunSummary(
         run_dir=storage.root,
         counts=finished.counts,

@@ -22,6 +22,7 @@ from typing import TypeAlias
 import cloudpickle
 import pyarrow as pa
 
+from dataengine.engine.footers import read_footers
 from dataengine.engine.grouping import WorkerGroup
 from dataengine.engine.job import Job
 from dataengine.engine.lease import reason_to_stop
@@ -107,11 +108,15 @@ class SliceWorker:
             if given.report is not None:  # an earlier group could not do the slice
                 return self._answer(given.report)
             return self._run(given, request.suspects)
-        number = request.message
+        number, job = request.message, self._work.job
         try:
-            if reason_to_stop(self._work.job.storage, self._work.job.epoch):
+            if reason_to_stop(job.storage, job.epoch):
                 return self._answer(SliceReport(number, stopped=(socket.gethostname(), os.getppid())))
-            units = read_slice(self._work.job.storage, number)
+            units = read_slice(job.storage, number)
+            part = part_of(number, units, job.pipeline_digest)
+            if job.storage.exists(part.name):  # Ray gave the task out again, for it was lost with its node
+                (footer,) = read_footers(job.storage, [part])
+                return self._answer(SliceReport(number, footer.counts, footer.work))
         except Exception as error:  # the plan cannot be read now: storage is in trouble
             return self._answer(_postponed(number, error))
         return self._run(SliceMessage(number, units, units_of(units), []), request.suspects)
