@@ -55,7 +55,7 @@ MANIFEST_FIELDS: tuple[pa.Field, ...] = (
 
 PROMPT_FIELDS: tuple[pa.Field, ...] = (
     pa.field("sample_id", pa.string(), nullable=False),
-    pa.field("kind", pa.string(), nullable=False),  # unit, text, span, visual
+    pa.field("kind", pa.string(), nullable=False),  # unit, text, span, visual; triplet, source: true stems
     pa.field("text", pa.string()),
     pa.field("text_source", pa.string()),  # names of the proposers, sorted, joined by "+"
     pa.field("text_confidence", pa.float32()),  # 0..1, highest of the proposers'
@@ -102,6 +102,8 @@ STATUS_FAILED = "failed"
 
 KIND_UNIT = "unit"
 KIND_TEXT = "text"
+KIND_TRIPLET = "triplet"
+KIND_SOURCE = "source"
 
 
 def versioned(fields: list[pa.Field]) -> pa.Schema:

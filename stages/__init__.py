@@ -3,6 +3,9 @@
 BUILT_IN = {
     "decode": "stages.decode:Decode",
     "caption": "stages.caption:Caption",
+    "name_stems": "stages.name_stems:NameStems",
+    "mix_stems": "stages.mix_stems:MixStems",
+    "bandwidth": "stages.bandwidth:Bandwidth",
     "separate": "stages.separate:Separate",
     "text_audio": "stages.text_audio:TextAudio",
     "scene_complexity": "stages.scene_complexity:SceneComplexity",

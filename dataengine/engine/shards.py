@@ -27,6 +27,8 @@ PROMPT = (
     "mask_reference",
 )
 PROVENANCE = ("pipeline_digest", "licence", "round", "models")
+FACTS = ("band_hz",)
+"""Numbers about the sound itself that stages may have added: no scores."""
 AUDIO = ("gain", "part_tar", "audio_offset", "audio_bytes")
 
 
@@ -36,6 +38,7 @@ class SampleNotes:
 
     sample_rate: int
     scores: tuple[str, ...]
+    facts: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, samples: pa.Schema, manifest: pa.Schema, sample_rate: int) -> SampleNotes:
@@ -44,20 +47,20 @@ class SampleNotes:
         Scores are the fractional numbers that stages have added: not what came with the manifest, and not
         fingerprints, which some readers of JSON cannot hold.
         """
-        given = {*manifest.names, *(field.name for field in (*PROMPT_FIELDS, *LOCATION_FIELDS))}
+        given = {*manifest.names, *FACTS, *(field.name for field in (*PROMPT_FIELDS, *LOCATION_FIELDS))}
         scores = [f.name for f in samples if pa.types.is_floating(f.type) and f.name not in given]
-        return cls(sample_rate, tuple(scores))
+        return cls(sample_rate, tuple(scores), tuple(name for name in FACTS if name in samples.names))
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns of the samples table that a shard is written from."""
-        return tuple(dict.fromkeys((*IDENTITY, *PROMPT, *self.scores, *PROVENANCE, *AUDIO)))
+        return tuple(dict.fromkeys((*IDENTITY, *PROMPT, *self.facts, *self.scores, *PROVENANCE, *AUDIO)))
 
     def json_of(self, row: dict[str, Any]) -> bytes:
         """The `.json` member of a sample."""
         return json.dumps(
             {
-                **{name: row[name] for name in (*IDENTITY, *PROMPT)},
+                **{name: row[name] for name in (*IDENTITY, *PROMPT, *self.facts)},
                 "sample_rate": self.sample_rate,
                 "gain": row["gain"],
                 "scores": {name: row[name] for name in self.scores},
