@@ -66,6 +66,8 @@ class RunSummary:
     """Wall time of labelling, over all drivers of the run."""
     speed_of_light: float | None
     """Time inside models ÷ time of the workers; 1 means that nothing but models costs time."""
+    seconds_per_kept_hour: dict[str, float]
+    """Seconds of a worker, by stage, for each hour of kept audio; empty if nothing is kept."""
 
     def to_json(self) -> str:
         """The content of `summary.json`."""
@@ -269,8 +271,10 @@ def _summary(storage: Storage, finished: Finished) -> RunSummary:
     drivers = list(driver_times(storage))
     worker_seconds = sum(driver.seconds * driver.workers for driver in drivers)
     with storage.open("log/work.parquet") as file:
-        in_models = pq.read_table(file, columns=["model_seconds"]).column("model_seconds")
-    model_seconds = pc.sum(in_models).as_py() or 0.0
+        work = pq.read_table(file, columns=["stage", "seconds", "model_seconds"])
+    by_stage = work.group_by("stage").aggregate([("seconds", "sum")]).to_pylist()
+    model_seconds = pc.sum(work.column("model_seconds")).as_py() or 0.0
+    kept_hours = finished.counts.kept_seconds / 3600
     return RunSummary(
         run_dir=storage.root,
         counts=finished.counts,
@@ -280,4 +284,7 @@ def _summary(storage: Storage, finished: Finished) -> RunSummary:
         shard_bytes=finished.results.shard_bytes,
         seconds=sum(driver.seconds for driver in drivers),
         speed_of_light=model_seconds / worker_seconds if worker_seconds and model_seconds else None,
+        seconds_per_kept_hour={
+            row["stage"]: row["seconds_sum"] / kept_hours for row in by_stage if kept_hours
+        },
     )

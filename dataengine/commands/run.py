@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dataengine.pipeline import Pipeline
+from dataengine.report.formats import span_of_time
 
 if TYPE_CHECKING:
     from dataengine.runner import RunSummary
@@ -78,6 +79,9 @@ def summary_table(summary: RunSummary, page: str) -> Table:
     table.add_row("packed", f"{summary.packed:,}", f"left out: {left_out}" if left_out else "")
     table.add_row("shards", f"{summary.shards:,}", f"{summary.shard_bytes / 1e6:.1f} MB")
     table.add_row("time", f"{summary.seconds:,.1f} s", _speed(summary))
+    if summary.seconds_per_kept_hour:
+        cost = span_of_time(sum(summary.seconds_per_kept_hour.values()))
+        table.add_row("cost", cost, "of a worker for each kept hour")
     table.add_row("run", "", summary.run_dir)
     table.add_row("report", "", page)
     return table

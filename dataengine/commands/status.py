@@ -77,7 +77,7 @@ def _stages(found: RunStatus) -> Table:
     spent = sum(stage.seconds for stage in found.stages)
     table = Table(box=None, header_style="dim", pad_edge=False)
     table.add_column("stage")
-    for heading in ("rows", "rows/s", "stopped", "failed", "time", "in models"):
+    for heading in ("rows", "rows/s", "stopped", "failed", "time", "in models", "a kept hour"):
         table.add_column(heading, justify="right")
     for stage in found.stages:
         table.add_row(
@@ -88,5 +88,6 @@ def _stages(found: RunStatus) -> Table:
             f"[red]{count(stage.failed)}" if stage.failed else "0",
             share(stage.seconds, spent),
             share(stage.model_seconds, stage.seconds) if stage.model_seconds else "–",
+            span_of_time(cost) if (cost := found.seconds_per_kept_hour[stage.stage]) is not None else "–",
         )
     return table

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from dataengine.engine.storage import Storage
 from dataengine.models.roles import ModelCard
 from dataengine.report import formats
+from dataengine.report.cost import Cost, cost_of
 from dataengine.report.criteria_checks import Check, checks_of
 from dataengine.report.examples import ExampleGroup, choose_examples
 from dataengine.report.funnel import Funnel, funnel_of
@@ -91,6 +92,7 @@ class Figures:
     histograms: list[Histogram]
     labels: Labels
     speed: Speed
+    cost: Cost
     failures: list[Failure]
     models: list[ModelCard]
     source_licences: list[SourceLicence]
@@ -102,6 +104,7 @@ COUNTERS: dict[str, Callable[[RunDirectory], Any]] = {
     "histograms": histograms_of,
     "labels": labels_of,
     "speed": speed_of,
+    "cost": cost_of,
     "failures": failures_of,
     "models": models_of,
     "source_licences": source_licences_of,

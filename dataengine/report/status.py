@@ -13,6 +13,7 @@ from dataengine.engine.footers import Footer, read_footers
 from dataengine.engine.lease import Holder, holder_of
 from dataengine.engine.part_rows import counts_so_far
 from dataengine.engine.parts import Counts
+from dataengine.report.cost import per_kept_hour
 from dataengine.report.run_directory import RunDirectory
 from dataengine.report.speed import StageSpeed
 from dataengine.run_files import SUMMARY_FILE
@@ -36,6 +37,8 @@ class RunStatus:
     counts: Counts
     """What the slices done so far hold."""
     stages: tuple[StageSpeed, ...]
+    seconds_per_kept_hour: dict[str, float | None]
+    """Seconds of a worker, by stage, for each hour of kept audio; None before anything is kept."""
     units_per_second: float | None
     """Of all workers together, over the latest slices; None before the first."""
     seconds_left: float | None
@@ -67,6 +70,7 @@ def status_of(run_dir: str | Path) -> RunStatus:
     writer = holder if holder is not None and holder.is_alive() else None
     complete = len(footers) == slices and run.storage.exists(SUMMARY_FILE)
     rate = units_per_second(footers)
+    stages = stage_speeds(footers, run.stage_names)
     return RunStatus(
         run_dir=run.storage.root,
         state="running" if writer else "finished" if complete else "stopped",
@@ -74,7 +78,10 @@ def status_of(run_dir: str | Path) -> RunStatus:
         slices_done=len(footers),
         units=units,
         counts=counts,
-        stages=stage_speeds(footers, run.stage_names),
+        stages=stages,
+        seconds_per_kept_hour={
+            each.stage: per_kept_hour(each.seconds, counts.kept_seconds) for each in stages
+        },
         units_per_second=rate,
         seconds_left=units_left / rate if writer and rate else None,
         last_activity=max((footer.ended for footer in footers), default=None),
