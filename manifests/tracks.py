@@ -2,7 +2,8 @@
 
 A folder with sound files is a track. A file called `mixture` or `mix` is its mixture; the others are its stems,
 each with a label: from the metadata (column `label`), else from its name. Without a mixture the track is the
-sum of its stems. In the manifest a track is one recording, under the URI of its mixture or else its longest
+sum of its stems. A file with several labels (`a woman speaking; a man speaking`) is a track by itself, a
+stem a channel. In the manifest a track is one recording, under the URI of its mixture or else its longest
 stem, with a column `stems`.
 """
 
@@ -26,9 +27,17 @@ LABEL = "label"
 STEMS = "stems"
 """Column of a manifest of tracks."""
 STEMS_TYPE = pa.list_(
-    pa.struct([pa.field("label", pa.string(), nullable=False), pa.field("uri", pa.string(), nullable=False)])
+    pa.struct(
+        [
+            pa.field("label", pa.string(), nullable=False),
+            pa.field("uri", pa.string(), nullable=False),
+            pa.field("channel", pa.int16()),  # counted from 0; null: the mean of all
+        ]
+    )
 )
 """The stems of a track, by URI; where the recording's own URI is not among them, it is the mixture."""
+CHANNELS = ";"
+"""Between the labels of a file's channels."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +53,16 @@ class Tracks:
 
 
 @dataclass(frozen=True)
+class _Stem:
+    label: str
+    file: FileFacts
+    channel: int | None = None
+
+
+@dataclass(frozen=True)
 class _Track:
     facts: FileFacts
-    stems: tuple[tuple[str, FileFacts], ...] = ()
-    """Label and facts of each."""
+    stems: tuple[_Stem, ...] = ()
 
 
 class _Given:
@@ -94,8 +109,13 @@ def tracks_of(facts: pa.Table, metadata: Metadata | None) -> Tracks:
     """
     given = _Given(metadata)
     files = sorted((FileFacts(**row) for row in facts.to_pylist()), key=lambda file: file.uri)
-    folders = groupby(files, key=lambda file: file.uri.rpartition("/")[0])
-    tracks = [_track(list(group), given) for _, group in folders]
+    alone = {file.uri: file for file in files if CHANNELS in given.label(file.uri)}
+    others = (file for file in files if file.uri not in alone)
+    folders = groupby(others, key=lambda file: file.uri.rpartition("/")[0])
+    tracks = [
+        *(_multi_track(file, given) for file in alone.values()),
+        *(_track(list(group), given) for _, group in folders),
+    ]
     columns: dict[str, Any] = {STEMS: pa.array([_as_rows(track) for track in tracks], STEMS_TYPE)}
     rows = pa.array([given.row(track.facts.uri) for track in tracks], pa.int64())
     for name in given.columns.column_names:
@@ -110,7 +130,7 @@ def tracks_of(facts: pa.Table, metadata: Metadata | None) -> Tracks:
 
 def _track(files: list[FileFacts], given: _Given) -> _Track:
     mixtures = [file for file in files if _name(file.uri).casefold() in MIXTURE_NAMES]
-    stems = [(given.label(file.uri), file) for file in files if file not in mixtures]
+    stems = [_Stem(given.label(file.uri), file) for file in files if file not in mixtures]
     unreadable = next((file for file in files if file.error_type), None)
     if unreadable:
         name = unreadable.uri.rpartition("/")[2]
@@ -119,10 +139,27 @@ def _track(files: list[FileFacts], given: _Given) -> _Track:
         return _unusable(files, "TrackError", f"the track has {len(mixtures)} mixtures; leave one")
     if not stems:
         return _unusable(files, "TrackError", "there is a mixture and no stem beside it")
-    whole = mixtures[0] if mixtures else max((file for _, file in stems), key=_seconds)
-    parts = sorted(f"{label} {file.recording_id}" for label, file in stems)
-    identity = stable_hash("track", str(mixtures[0].recording_id if mixtures else ""), *parts)
-    return _Track(replace(whole, recording_id=identity), tuple(stems))
+    whole = mixtures[0] if mixtures else max((stem.file for stem in stems), key=_seconds)
+    mixture = mixtures[0].recording_id if mixtures else None
+    return _Track(replace(whole, recording_id=_identity(mixture, stems)), tuple(stems))
+
+
+def _multi_track(file: FileFacts, given: _Given) -> _Track:
+    """A file whose channels are stems."""
+    if file.error_type:
+        return _Track(file)
+    labels = [label.strip() for label in given.label(file.uri).split(CHANNELS)]
+    if len(labels) != file.channels or not all(labels):
+        count = sum(map(bool, labels))
+        return _unusable([file], "TrackError", f"it has {file.channels} channels and {count} labels")
+    stems = [_Stem(label, file, channel) for channel, label in enumerate(labels)]
+    return _Track(replace(file, recording_id=_identity(None, stems)), tuple(stems))
+
+
+def _identity(mixture: str | None, stems: list[_Stem]) -> str:
+    """Of a track: what its files hold, and what they are called."""
+    parts = sorted(f"{stem.label} {stem.file.recording_id} {stem.channel}" for stem in stems)
+    return stable_hash("track", mixture or "", *parts)
 
 
 def _unusable(files: list[FileFacts], error_type: str | None, error: str) -> _Track:
@@ -139,8 +176,8 @@ def _name(uri: str) -> str:
 
 
 def _uris(track: _Track) -> Iterator[str]:
-    return (file.uri for _, file in track.stems)
+    return (stem.file.uri for stem in track.stems)
 
 
-def _as_rows(track: _Track) -> list[Mapping[str, str]]:
-    return [{"label": label, "uri": file.uri} for label, file in track.stems]
+def _as_rows(track: _Track) -> list[Mapping[str, Any]]:
+    return [{"label": stem.label, "uri": stem.file.uri, "channel": stem.channel} for stem in track.stems]

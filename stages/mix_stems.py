@@ -76,17 +76,18 @@ def _read_window(row: Row, sample_rate: int) -> _Window:
     uri, window = row["uri"], (float(row["start"]), float(row["duration"]))
     if STEMS not in row:
         return _Window([_read(uri, *window, sample_rate)], None)
-    stems = [stem["uri"] for stem in row[STEMS]]
-    waveforms = [_read(stem, *window, sample_rate) for stem in stems]
-    return _Window(waveforms, None if uri in stems else _read(uri, *window, sample_rate))
+    stems = row[STEMS]
+    waveforms = [_read(stem["uri"], *window, sample_rate, stem["channel"]) for stem in stems]
+    is_mixture = uri not in [stem["uri"] for stem in stems]
+    return _Window(waveforms, _read(uri, *window, sample_rate) if is_mixture else None)
 
 
-def _read(uri: str, start: float, duration: float, sample_rate: int) -> Waveform:
+def _read(uri: str, start: float, duration: float, sample_rate: int, channel: int | None = None) -> Waveform:
     """A window of a file, silent where the file has ended."""
     with open_recording(uri) as recording:
         left = min(duration, recording.info.duration - start)
         wanted = round(duration * sample_rate)
         if round(left * sample_rate) < 1:
             return np.zeros(wanted, dtype=np.float32)
-        waveform = recording.read(start, left, sample_rate)
+        waveform = recording.read(start, left, sample_rate, channel)
         return np.pad(waveform, (0, wanted - len(waveform)))

@@ -63,12 +63,13 @@ class ContainerDecoder:
             self._kept.close()
             self._kept = None
 
-    def read(self, first: int, count: int) -> Waveform:
-        """Mono samples `first` to `first + count`; fewer where the recording ends."""
+    def read(self, first: int, count: int, channel: int | None = None) -> Waveform:
+        """Samples of one channel, or the mean of all; fewer where the recording ends."""
         with self._source.decoding():
             container = self._open()
             try:
-                return _decode(container, self.info.sample_rate, first, count, rewind=container is self._kept)
+                rewind = container is self._kept
+                return _decode(container, self.info.sample_rate, first, count, channel, rewind=rewind)
             finally:
                 self._done_with(container)
 
@@ -178,7 +179,7 @@ def _end_seconds(packet: Any, stream: Any) -> float:
     return _seconds(packet.pts + (packet.duration or 0), packet.time_base, stream)
 
 
-def _decode(container: Any, rate: int, first: int, count: int, rewind: bool) -> Waveform:
+def _decode(container: Any, rate: int, first: int, count: int, channel: int | None, rewind: bool) -> Waveform:
     """Mono samples `first` to `first + count`; the gaps between them are silence.
 
     A container just opened stands at its first packet, which may prime the decoder and lie before time
@@ -195,7 +196,7 @@ def _decode(container: Any, rate: int, first: int, count: int, rewind: bool) -> 
     for position, frame in _placed(container, stream, rate, first):
         begin, stop = max(position, first), min(position + frame.samples, first + count)
         if begin < stop:
-            mono[begin - first : stop - first] = _mono(frame)[begin - position : stop - position]
+            mono[begin - first : stop - first] = _mono(frame, channel)[begin - position : stop - position]
             end = stop - first
         if position + frame.samples >= first + count:
             break
@@ -248,8 +249,8 @@ def _frames(container: Any, stream: Any, needed_from: float) -> Iterator[Any]:
         yield from frames
 
 
-def _mono(frame: Any) -> Waveform:
-    """The mean of a frame's channels, full scale at ±1."""
+def _mono(frame: Any, channel: int | None) -> Waveform:
+    """One of a frame's channels, or the mean of all; full scale at ±1."""
     samples = frame.to_ndarray()
     check_plausible(frame.sample_rate, frame.layout.nb_channels)
     if not frame.format.is_planar:
@@ -257,6 +258,8 @@ def _mono(frame: Any) -> Waveform:
     kind = samples.dtype.str[1:]
     if kind not in _FULL_SCALE:
         raise CorruptMediaError(f"samples of format {frame.format.name}")
+    if channel is not None:
+        samples = samples[channel : channel + 1]
     mono = samples.mean(axis=0, dtype=np.float64 if kind in ("i4", "f8") else np.float32)
     if kind == "u1":
         mono -= 128.0

@@ -40,6 +40,9 @@ class Decoder(Protocol):
         """Facts of the recording."""
         ...
 
-    def read(self, first: int, count: int) -> Waveform:
-        """Mono samples `first` to `first + count`; fewer where the recording ends."""
+    def read(self, first: int, count: int, channel: int | None = None) -> Waveform:
+        """Samples `first` to `first + count`; fewer where the recording ends.
+
+        Of one channel, counted from 0, or the mean of all.
+        """
         ...

@@ -41,24 +41,26 @@ class Recording:
         """Facts of the recording."""
         return self._decoder.info
 
-    def stored(self, first: int, count: int) -> Waveform:
+    def stored(self, first: int, count: int, channel: int | None = None) -> Waveform:
         """Mono samples `first` to `first + count` at the stored rate; fewer where the recording ends."""
-        samples = self._decoder.read(first, count) if first < self.info.frames else np.zeros(0, np.float32)
+        behind = first >= self.info.frames
+        samples = np.zeros(0, np.float32) if behind else self._decoder.read(first, count, channel)
         if not np.isfinite(samples).all():
             raise NonFiniteSamplesError("the recording has samples that are NaN or infinite")
         return samples
 
-    def read(self, start: float, duration: float, sample_rate: int) -> Waveform:
+    def read(self, start: float, duration: float, sample_rate: int, channel: int | None = None) -> Waveform:
         """A window as mono float32 at `sample_rate`, of exactly `round(duration * sample_rate)` samples.
 
-        Channels are averaged. `start` and `duration` are in seconds. Where the rate differs, the window
-        is what resampling the whole recording gives there (soxr, high quality), edges included.
+        Channels are averaged, unless one is named, counted from 0. `start` and `duration` are in seconds.
+        Where the rate differs, the window is what resampling the whole recording gives there (soxr, high
+        quality), edges included.
         Raises MediaError (TruncatedMediaError if the window lies behind the end) or OSError.
         """
         if start < 0 or duration <= 0:
             raise ValueError(f"a window from {start} s, {duration} s long")
         wanted = round(duration * sample_rate)
-        waveform = self._at_rate(start, wanted, sample_rate)[:wanted]
+        waveform = self._at_rate(start, wanted, sample_rate, channel)[:wanted]
         missing = wanted - len(waveform)
         if missing > PADDING_SECONDS * sample_rate:
             raise TruncatedMediaError(
@@ -67,11 +69,11 @@ class Recording:
             )
         return np.pad(waveform, (0, missing)) if missing else waveform
 
-    def _at_rate(self, start: float, wanted: int, sample_rate: int) -> Waveform:
+    def _at_rate(self, start: float, wanted: int, sample_rate: int, channel: int | None) -> Waveform:
         stored = self.info.sample_rate
         first = round(start * stored)
         if stored == sample_rate:
-            return self.stored(first, wanted)
+            return self.stored(first, wanted, channel)
         import soxr
 
         # A margin of whole periods of both rates keeps the resampler's grid where the window starts.
@@ -80,7 +82,7 @@ class Recording:
         before = min(margin, first // period * period)
         count = before + math.ceil(wanted * stored / sample_rate) + margin
         resampled: Waveform = soxr.resample(
-            self.stored(first - before, count), stored, sample_rate, quality="HQ"
+            self.stored(first - before, count, channel), stored, sample_rate, quality="HQ"
         )
         return resampled[before * sample_rate // stored :]
 

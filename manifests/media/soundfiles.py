@@ -55,8 +55,8 @@ class SoundFileDecoder:
                     raise CorruptMediaError(f"the header announces {frames} frames, more than there are")
         self.info = MediaInfo(container, rate, channels, frames, has_video=False, bytes=source.size)
 
-    def read(self, first: int, count: int) -> Waveform:
-        """Mono samples `first` to `first + count`; fewer where the recording ends."""
+    def read(self, first: int, count: int, channel: int | None = None) -> Waveform:
+        """Samples of one channel, or the mean of all; fewer where the recording ends."""
         import soundfile
 
         mono = np.zeros(count, np.float32)
@@ -69,9 +69,17 @@ class SoundFileDecoder:
                     block = file.read(min(BLOCK_FRAMES, count - done), dtype="float32", always_2d=True)
                     if not len(block):
                         break
-                    mono[done : done + len(block)] = block.mean(axis=1) if block.shape[1] > 1 else block[:, 0]
+                    mono[done : done + len(block)] = _one_channel(block, channel)
                     done += len(block)
         return mono[:done]
+
+
+def _one_channel(block: Waveform, channel: int | None) -> Waveform:
+    """[frames] from [frames, channels]: one channel, or their mean."""
+    if channel is None and block.shape[1] > 1:
+        mean: Waveform = block.mean(axis=1)
+        return mean
+    return block[:, channel or 0]
 
 
 def _ends_at(file: soundfile.SoundFile, frames: int) -> bool:

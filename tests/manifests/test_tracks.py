@@ -92,3 +92,21 @@ def test_what_is_wrong_with_a_track_is_told_in_its_row(album: Path) -> None:
     assert wrong["lonely"] == ("TrackError", "there is a mixture and no stem beside it")
     assert wrong["without"][1].startswith("piano.wav: ")
     assert summary.windows == 0
+
+
+def test_the_channels_of_a_file_with_several_labels_are_stems(album: Path) -> None:
+    table = album.parent / "labels.csv"
+    table.write_text(
+        "file_name,label\ntalk.wav,a woman speaking; a man speaking\nthree.wav,piano; drums; bass\n"
+    )
+    for name in ("talk", "three"):
+        noise = np.random.default_rng(7).uniform(-0.3, 0.3, (3 * RATE, 2))
+        soundfile.write(album / "without" / f"{name}.wav", noise, RATE)
+    rows, _ = tracks(album, metadata=str(table))
+    talk, three = (row for row in rows if row["channels"] == 2 or row["error"])
+    assert [(each["label"], each["channel"]) for each in talk["stems"]] == [
+        ("a woman speaking", 0),
+        ("a man speaking", 1),
+    ]
+    assert three["error"] == "it has 2 channels and 3 labels"
+    assert "talk" not in {label for row in rows if row["uri"] != talk["uri"] for label in names(row)}

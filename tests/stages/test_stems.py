@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -198,3 +199,31 @@ def test_a_recording_without_a_label_has_no_candidates(units: pa.Table) -> None:
     assert list(batch["text"]) == ["dog barking", "man speaking"]
     assert list(batch["kind"]) == ["source", "source"]
     assert list(batch["speech_prompt"]) == [False, True]
+
+
+def test_channels_of_one_file_are_stems(tmp_path: Path, catalogue_clips: Any) -> None:
+    """Two people, a microphone each; in a sound file and in a container."""
+    clips = catalogue_clips("calibrate", category="speech", min_seconds=2, count=2)
+    voices = [soxr.resample(clip.waveform, clip.sample_rate, 48_000)[:96_000] for clip in clips]
+    soundfile.write(tmp_path / "talk.wav", np.stack(voices, axis=1), 48_000)
+    subprocess.run(
+        ["ffmpeg", "-v", "error", "-i", tmp_path / "talk.wav", "-c:a", "flac", tmp_path / "copy.mka"],
+        check=True,
+    )
+    (tmp_path / "labels.csv").write_text(
+        "file_name,label\n"
+        + "".join(f"{name},a woman speaking; a man speaking\n" for name in ("talk.wav", "copy.mka"))
+    )
+    out = str(tmp_path / "m.parquet")
+    sources = [str(tmp_path / name) for name in ("talk.wav", "copy.mka")]
+    index(sources, out, IndexOptions(stems=True, metadata=str(tmp_path / "labels.csv"), workers=1))
+    units = read_table(out)
+    name, mix = stages(units)
+    batch = mix.process(name.process(Batch.from_arrow(units)))
+    assert list(batch["text"]) == ["woman speaking", "man speaking"] * 2
+    expected = [soxr.resample(voice, 48_000, RATE, quality="HQ") for voice in voices] * 2
+    for target, residual, voice, other in zip(
+        batch["target"], batch["residual"], expected, expected[1:] + expected[:1], strict=True
+    ):
+        np.testing.assert_allclose(target, voice, atol=1e-4)
+        np.testing.assert_allclose(residual, other, atol=1e-4)
