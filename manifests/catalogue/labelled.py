@@ -87,8 +87,8 @@ def make_labelled(
             soundfont = soundfont_of(split.split)
             check_synthesiser(soundfont)
             fetch([*clips_of(split.split), *chosen, *soundfont.files], folder)
-            _render_all(split, chosen, folder, workers or os.cpu_count() or 1)
             _write_clips(split, folder)
+            _render_all(split, chosen, folder, workers or os.cpu_count() or 1)
             _write_stems(split, chosen)
     return found
 
@@ -147,6 +147,7 @@ def _levelled(stems: dict[str, Waveform]) -> dict[str, Waveform]:
 
 
 def _write_clips(split: LabelledSplit, recordings: Path) -> None:
+    split.clips.parent.mkdir(parents=True, exist_ok=True)
     beside = split.clips.parent.resolve()
     rows = (
         (
