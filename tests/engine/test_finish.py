@@ -195,16 +195,24 @@ def test_a_run_in_a_folder_that_looks_like_a_pattern(pipelines, made, tmp_path):
 
 
 def test_a_worker_that_comes_too_late_takes_its_audio_away(pipelines, tmp_path):
-    pipeline = pipelines(UNITS, "stages.judge.threshold=0.7")
     run(pipelines(UNITS), tmp_path / "run", limit=16)
-    before = contents(tmp_path / "run" / "parts", "00000")
+    folder = tmp_path / "run" / "parts" / "00000"
+    before = contents(folder.parent, "00000")
+    (table,) = folder.glob("*.parquet")
+    hidden = table.rename(tmp_path / table.name)
+
+    def commit_meanwhile(stage: str, rows: list[str]) -> None:
+        if not stage and hidden.exists():  # the worker is about to commit
+            hidden.rename(table)
+
+    other = pipelines(UNITS, "stages.judge.threshold=0.9")  # stores less audio
     storage = Storage.at(tmp_path / "run")
     digest = json.loads((tmp_path / "run" / "run.json").read_text())["pipeline_digest"]
-    schema = pipeline.sample_schema(plan_schema(storage))
-    job = Job(pipeline.stages, storage, schema, 16_000, 0, digest, "{}", 4, epoch=1)
-    group = group_stages(job.stages, None)[0]
-    worker = SliceWorker(GroupWork(job, group, first=True, last=True), lambda stage, rows: None)
+    schema = other.sample_schema(plan_schema(storage))
+    job = Job(other.stages, storage, schema, 16_000, 0, digest, "{}", 4, epoch=1)
+    (group,) = group_stages(job.stages, None)
+    worker = SliceWorker(GroupWork(job, group, first=True, last=True), commit_meanwhile)
     report = SliceReport.from_json(worker.do(SliceRequest(0, Suspects())))
     assert report.counts is not None
-    assert report.counts.kept > 0
-    assert contents(tmp_path / "run" / "parts", "00000") == before
+    assert report.counts.retained > 0
+    assert contents(folder.parent, "00000") == before
