@@ -71,7 +71,7 @@ VERDICT_FIELDS: tuple[pa.Field, ...] = (
     pa.field("kept", pa.bool_(), nullable=False),
     pa.field("retained", pa.bool_(), nullable=False),  # audio kept for a later selection
     pa.field("failed_criteria", pa.list_(pa.string())),
-    pa.field("criteria_not_evaluated", pa.list_(pa.string())),  # under `scores: cascade`, of a row given up early
+    pa.field("criteria_not_evaluated", pa.list_(pa.string())),  # of a row that a cascade gave up early
     pa.field("status", pa.string(), nullable=False),  # done, empty, failed
     pa.field("last_stage", pa.string()),  # where the row left the pipeline; null if it went through all of it
     pa.field("stage", pa.string()),  # the stage that failed
