@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from conftest import CHEAP_STAGES, write_manifest
+from cheap_runs import CHEAP_STAGES, write_manifest
 from prometheus_client.parser import text_string_to_metric_families
 
 RAY = Path(sys.executable).with_name("ray")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from conftest import CHEAP_STAGES, write_manifest
+from cheap_runs import CHEAP_STAGES, write_manifest
 
 from dataengine import Pipeline, run
 from dataengine.cli import main

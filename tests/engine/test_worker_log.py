@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from conftest import write_manifest
+from cheap_runs import write_manifest
 
 from dataengine import Pipeline, run
 
