@@ -23,9 +23,10 @@ import numpy as np
 import pandas as pd
 
 from dataengine import Pipeline, run
+from dataengine.engine.database import quoted
 from dataengine.evaluation.proportion import Clusters, Mask, Share, share
 from dataengine.evaluation.truth import judge_run
-from dataengine.report.run_directory import CANDIDATE, RunDirectory, quoted
+from dataengine.report.run_directory import CANDIDATE, RunDirectory
 from manifests.catalogue.demo import build_demo
 from manifests.indexing import IndexOptions, index
 from stages.criteria import NOT, Criterion, FilterFile, decide, load_filter_file
