@@ -7,7 +7,7 @@ import pytest
 import soundfile
 import soxr
 from binding import bound
-from conftest import RATE, Scenes
+from true_scenes import RATE, Scenes
 
 from dataengine.engine.batch import Batch
 from stages.fingerprint import Fingerprint

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 from binding import bound
-from conftest import RATE, Scenes
 from hypothesis import given
 from hypothesis import strategies as st
+from true_scenes import RATE, Scenes
 
 from dataengine.engine.batch import Batch
 from stages.stem_overlap import StemOverlap
