@@ -175,12 +175,22 @@ def run(
         str | None,
         typer.Option(metavar="OLD_RUN", help="Take over from an earlier run what a changed pipeline leaves."),
     ] = None,
+    delta: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OLD_RUN", help="With another model: label again only what is likely to flip since a run."
+        ),
+    ] = None,
+    delta_margin: Annotated[
+        float | None,
+        typer.Option(min=0, help="With --delta: how far a score may move, in interquartile ranges of it."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a pipeline, or go on with a run that was stopped."""
     from dataengine.commands.run import run
 
-    run(pipeline, run_dir, overrides or [], stages or [], limit, address, fork, as_json)
+    run(pipeline, run_dir, overrides or [], stages or [], limit, address, fork, delta, delta_margin, as_json)
 
 
 @app.command()

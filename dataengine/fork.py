@@ -39,38 +39,45 @@ class Fork:
         Raises:
             UserError: there is no run, it has other units, or nothing of it can be taken over.
         """
-        earlier = Storage.at(place)
-        if not earlier.exists(RUN_FILE):
-            raise UserError(f"not a run directory: it has no {RUN_FILE}", where=str(place))
-        facts = json.loads(earlier.read(RUN_FILE))
-        if facts["manifest"]["digest"] != manifest_digest(pipeline.input):
-            raise UserError(
-                f"it was planned from a manifest with other units than {pipeline.input} has; a fork takes over "
-                "whole slices, so both must have the same",
-                where=str(place),
-            )
+        facts = earlier_facts(pipeline, place)
         redone = stages_done_again(pipeline, facts["pipeline"], str(place))
         stages = tuple(stage["stage"] for stage in facts["pipeline"]["stages"])
-        return cls(earlier.root, facts["pipeline_digest"], stages, redone)
+        return cls(Storage.at(place).root, facts["pipeline_digest"], stages, redone)
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Fork:
         """The fork that `run.json` tells of."""
         return cls(record["run"], record["pipeline_digest"], tuple(record["stages"]), tuple(record["redone"]))
 
-    def plan(self, storage: Storage) -> Plan:
-        """The earlier run's plan, copied, so that both have the same slices."""
-        earlier = Storage.at(self.run)
-        for name in earlier.files(PLAN_FOLDER):
-            storage.create(name, earlier.read(name))
-        facts = json.loads(earlier.read(RUN_FILE))
-        manifest = facts["manifest"]
-        return Plan(manifest["units"], facts["slices"], facts["slice_units"], manifest["digest"])
-
     def reuse(self, stages: Sequence[Stage]) -> Reuse:
         """What the stages of the run take over, slice by slice."""
         earlier = EarlierRun(Storage.at(self.run), self.pipeline_digest, self.stages)
         return Reuse(earlier, tuple(stages), frozenset(self.redone))
+
+
+def earlier_facts(pipeline: Pipeline, place: str | Path) -> dict[str, Any]:
+    """What the `run.json` of an earlier run of the same units says. Raises UserError if there is no such run."""
+    earlier = Storage.at(place)
+    if not earlier.exists(RUN_FILE):
+        raise UserError(f"not a run directory: it has no {RUN_FILE}", where=str(place))
+    facts: dict[str, Any] = json.loads(earlier.read(RUN_FILE))
+    if facts["manifest"]["digest"] != manifest_digest(pipeline.input):
+        raise UserError(
+            f"it was planned from a manifest with other units than {pipeline.input} has; what is taken over are "
+            "slices of it, so both must have the same",
+            where=str(place),
+        )
+    return facts
+
+
+def copied_plan(run: str, storage: Storage) -> Plan:
+    """The plan of an earlier run, copied into another, so that both have the same slices."""
+    earlier = Storage.at(run)
+    for name in earlier.files(PLAN_FOLDER):
+        storage.create(name, earlier.read(name))
+    facts = json.loads(earlier.read(RUN_FILE))
+    manifest = facts["manifest"]
+    return Plan(manifest["units"], facts["slices"], facts["slice_units"], manifest["digest"])
 
 
 def stages_done_again(pipeline: Pipeline, earlier: Mapping[str, Any], where: str) -> tuple[str, ...]:
@@ -93,7 +100,11 @@ def stages_done_again(pipeline: Pipeline, earlier: Mapping[str, Any], where: str
             raise UserError(
                 f"nothing of it can be taken over, for {key} has changed ({changes})", where=where
             )
-    redone = _with_what_depends_on_them(pipeline.stages, _changed(pipeline, earlier))
+    changed = changed_stages(pipeline, earlier)
+    if {each["stage"] for each in earlier["stages"]} - {stage.name() for stage in pipeline.stages}:
+        # One that is gone may have given verdicts, so those that do give them anew.
+        changed |= {stage.name() for stage in pipeline.stages if gives_verdicts(stage)}
+    redone = with_what_depends_on_them(pipeline.stages, changed)
     for stage in pipeline.stages:
         if stage.name() in redone and (reason := _reason_against(stage, pipeline.stages)):
             raise UserError(
@@ -104,21 +115,15 @@ def stages_done_again(pipeline: Pipeline, earlier: Mapping[str, Any], where: str
     return tuple(stage.name() for stage in pipeline.stages if stage.name() in redone)
 
 
-def _changed(pipeline: Pipeline, earlier: Mapping[str, Any]) -> set[str]:
-    """Names of the stages that are new, or have other parameters, versions or models than they had.
-
-    Where a stage is gone, those that give verdicts count as changed: it may have given some, too.
-    """
+def changed_stages(pipeline: Pipeline, earlier: Mapping[str, Any]) -> set[str]:
+    """Names of the stages that are new, or have other parameters, versions or models than they had."""
     before = {each["stage"]: each for each in earlier["stages"]}
-    changed = {
+    return {
         stage.name()
         for stage in pipeline.stages
         if before.get(stage.name()) != _as_stored(stage.identity())
         or _models_changed(pipeline, stage, earlier["models"])
     }
-    if set(before) - {stage.name() for stage in pipeline.stages}:
-        changed |= {stage.name() for stage in pipeline.stages if gives_verdicts(stage)}
-    return changed
 
 
 def _models_changed(pipeline: Pipeline, stage: Stage, before: Mapping[str, Any]) -> bool:
@@ -131,7 +136,7 @@ def _as_stored(identity: Any) -> Any:
     return json.loads(json.dumps(identity))
 
 
-def _with_what_depends_on_them(stages: Sequence[Stage], changed: set[str]) -> set[str]:
+def with_what_depends_on_them(stages: Sequence[Stage], changed: set[str]) -> set[str]:
     """These stages and all that read what they write; of stages that give verdicts, all or none."""
     redone = set(changed)
     while True:

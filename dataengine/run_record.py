@@ -4,32 +4,51 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from dataengine.delta import DEFAULT_MARGIN, Delta
 from dataengine.engine.plan import Plan, manifest_digest, write_plan
 from dataengine.engine.storage import Storage
 from dataengine.errors import UserError
-from dataengine.fork import Fork
+from dataengine.fork import Fork, copied_plan
 from dataengine.pipeline import Pipeline
 from dataengine.pipeline_changes import in_one_line
 from dataengine.run_files import PIPELINE_FILE, RUN_FILE
 
+_KEYS = {"fork": "forked_from", "delta": "delta_from"}
+"""Where `run.json` tells of the earlier run."""
 
-def plan_of(pipeline: Pipeline, storage: Storage, fork: str | Path | None = None) -> Plan:
+
+@dataclass(frozen=True)
+class Origin:
+    """The earlier run that a run is to start from, as the user names it."""
+
+    fork: str | Path | None = None
+    """To take over what a changed pipeline leaves as it was."""
+    delta: str | Path | None = None
+    """To label again only what another model is likely to make flip."""
+    margin: float | None = None
+    """How far a score may move in a delta, in interquartile ranges of it; default: `DEFAULT_MARGIN`."""
+
+
+NO_ORIGIN = Origin()
+
+
+def plan_of(pipeline: Pipeline, storage: Storage, origin: Origin = NO_ORIGIN) -> Plan:
     """The run's plan: made at the first start, checked against the pipeline afterwards.
 
     Args:
         pipeline: the pipeline that is to run.
         storage: the run directory.
-        fork: an earlier run that this one takes over from.
+        origin: an earlier run that this one starts from.
 
     Raises:
         UserError: the directory holds a run of another pipeline, manifest or origin, or nothing of the
             earlier run can be taken over.
     """
     if not storage.exists(RUN_FILE):
-        return _start(pipeline, storage, Fork.of(pipeline, fork) if fork else None)
+        return _start(pipeline, storage, origin)
     record = json.loads(storage.read(RUN_FILE))
     if record["pipeline_digest"] != pipeline.digest:
         changes = in_one_line(pipeline.changes_since(record["pipeline"]))
@@ -44,26 +63,41 @@ def plan_of(pipeline: Pipeline, storage: Storage, fork: str | Path | None = None
             "choose another --run-dir, or restore the manifest",
             where=storage.root,
         )
-    origin = origin_of(storage)
-    if fork and (origin is None or origin.run != Storage.at(fork).root):
-        raise UserError(
-            f"this run was not started as a fork of {fork}; choose another --run-dir", where=storage.root
-        )
+    for key, named in (("fork", origin.fork), ("delta", origin.delta)):
+        started_from = (record.get(_KEYS[key]) or {}).get("run")
+        if named and started_from != Storage.at(named).root:
+            raise UserError(
+                f"this run was not started as a {key} of {named}; choose another --run-dir",
+                where=storage.root,
+            )
     storage.replace(PIPELINE_FILE, pipeline.resolved_yaml().encode())
     return Plan(
         record["manifest"]["units"], record["slices"], record["slice_units"], record["manifest"]["digest"]
     )
 
 
-def origin_of(storage: Storage) -> Fork | None:
+def fork_of(storage: Storage) -> Fork | None:
     """What the run takes over from an earlier one; None unless it is a fork."""
-    record = json.loads(storage.read(RUN_FILE)).get("forked_from")
+    record = json.loads(storage.read(RUN_FILE)).get(_KEYS["fork"])
     return Fork.from_record(record) if record else None
 
 
-def _start(pipeline: Pipeline, storage: Storage, origin: Fork | None) -> Plan:
-    slice_units = pipeline.engine.slice_units
-    plan = origin.plan(storage) if origin else write_plan(pipeline.input, storage, slice_units)
+def delta_of(storage: Storage) -> Delta | None:
+    """What the run carries over from an earlier one; None unless it is a delta."""
+    record = json.loads(storage.read(RUN_FILE)).get(_KEYS["delta"])
+    return Delta.from_record(record) if record else None
+
+
+def _start(pipeline: Pipeline, storage: Storage, origin: Origin) -> Plan:
+    if origin.fork and origin.delta:
+        raise UserError("a run starts from one earlier run: give --fork or --delta")
+    fork = Fork.of(pipeline, origin.fork) if origin.fork else None
+    margin = DEFAULT_MARGIN if origin.margin is None else origin.margin
+    delta = Delta.of(pipeline, origin.delta, margin) if origin.delta else None
+    if earlier := fork or delta:
+        plan = copied_plan(earlier.run, storage)
+    else:
+        plan = write_plan(pipeline.input, storage, pipeline.engine.slice_units)
     storage.replace(PIPELINE_FILE, pipeline.resolved_yaml().encode())
     record = {
         "pipeline_digest": pipeline.digest,
@@ -72,7 +106,8 @@ def _start(pipeline: Pipeline, storage: Storage, origin: Fork | None) -> Plan:
         "slice_units": plan.slice_units,
         "slices": plan.slices,
         "created": time.time(),
-        "forked_from": asdict(origin) if origin else None,
+        _KEYS["fork"]: asdict(fork) if fork else None,
+        _KEYS["delta"]: asdict(delta) if delta else None,
     }
     storage.replace(RUN_FILE, json.dumps(record, indent=2).encode())
     return plan

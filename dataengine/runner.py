@@ -36,7 +36,7 @@ from dataengine.engine.taking_over import TakingOver
 from dataengine.pipeline import Pipeline
 from dataengine.run_files import SUMMARY_FILE
 from dataengine.run_progress import RunProgress
-from dataengine.run_record import origin_of, plan_of
+from dataengine.run_record import NO_ORIGIN, Origin, delta_of, fork_of, plan_of
 from dataengine.stage_catalogue import send_file_stages_by_value
 from dataengine.stopping import on_sigterm, raising_after
 
@@ -81,6 +81,8 @@ def run(
     limit: int | None = None,
     address: str | None = None,
     fork: str | Path | None = None,
+    delta: str | Path | None = None,
+    delta_margin: float | None = None,
 ) -> RunSummary:
     """Run a pipeline, or go on with it where it was stopped.
 
@@ -90,7 +92,10 @@ def run(
         limit: label about this many units now: whole slices, from the front of the manifest.
         address: a Ray cluster; default: the one `RAY_ADDRESS` names, else this machine.
         fork: an earlier run of the same units: what a changed pipeline leaves as it was is taken over from
-            it. The directory remembers it.
+            it. The directory remembers it, as it does `delta`.
+        delta: an earlier run of the same units with another model: only units are labelled again whose verdicts
+            are likely to flip, the others are carried over.
+        delta_margin: how far a score may move, in interquartile ranges of that score.
 
     Raises:
         UserError: the directory holds another run, or another driver works on it.
@@ -105,7 +110,7 @@ def run(
         units = min(plan.units, slices * plan.slice_units)
         return Wanted(planned_slices(slices, attempts_of(storage)), units, _done_before(plan, storage))
 
-    return drive(pipeline, storage, wanted, address, fork)
+    return drive(pipeline, storage, wanted, address, Origin(fork, delta, delta_margin))
 
 
 def drive(
@@ -113,7 +118,7 @@ def drive(
     storage: Storage,
     choose: Callable[[Plan, Lease], Wanted],
     address: str | None,
-    fork: str | Path | None = None,
+    origin: Origin = NO_ORIGIN,
 ) -> RunSummary:
     """Do the slices that `choose` wants and that have no part, then finish. Raises as `run` does."""
     minutes = pipeline.engine.patience_minutes
@@ -124,7 +129,7 @@ def drive(
         on_sigterm(_stop_at_once),
         EventLog(storage, lease.holder.epoch) as events,
     ):
-        plan = plan_of(pipeline, storage, fork)
+        plan = plan_of(pipeline, storage, origin)
         job = _job(pipeline, storage, lease.holder)
         wanted = choose(plan, lease)
         progress = RunProgress(
@@ -164,6 +169,7 @@ def _done_before(plan: Plan, storage: Storage) -> Counts:
 
 
 def _job(pipeline: Pipeline, storage: Storage, holder: Holder) -> Job:
+    delta = delta_of(storage)
     return Job(
         stages=tuple(pipeline.stages),
         storage=storage,
@@ -176,6 +182,7 @@ def _job(pipeline: Pipeline, storage: Storage, holder: Holder) -> Job:
         epoch=holder.epoch,
         deterministic=pipeline.deterministic,
         screens=pipeline.screens,
+        carrying=delta.carrying(pipeline) if delta else None,
     )
 
 
@@ -206,8 +213,8 @@ def _label(
     for pool in pools:
         events.write("pool_planned", group=pool.group.name, workers=pool.workers, cpus_each=pool.cpus_each)
     execution = Execution(job, pools, pipeline.engine)
-    origin = origin_of(job.storage)
-    taking_over = TakingOver(job, origin.reuse(job.stages)) if origin else None
+    fork = fork_of(job.storage)
+    taking_over = TakingOver(job, fork.reuse(job.stages)) if fork else None
     max_failed = pipeline.engine.max_failed
 
     def stop() -> None:

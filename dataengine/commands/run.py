@@ -27,6 +27,8 @@ def run(
     limit: int | None,
     address: str | None,
     fork: str | None,
+    delta: str | None,
+    delta_margin: float | None,
     as_json: bool,
 ) -> None:
     """Run a pipeline, write its report, and print what came of it."""
@@ -36,7 +38,13 @@ def run(
 
     with engine_errors():
         summary = run_pipeline(
-            pipeline, run_dir or f"runs/{path.stem}", limit=limit, address=address, fork=fork
+            pipeline,
+            run_dir or f"runs/{path.stem}",
+            limit=limit,
+            address=address,
+            fork=fork,
+            delta=delta,
+            delta_margin=delta_margin,
         )
     page = write_report(summary.run_dir)
     if as_json:

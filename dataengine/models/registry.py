@@ -22,6 +22,7 @@ BUILT_IN = {
     "silero": "dataengine.models.silero:SileroAdapter",
     "voice2gender": "dataengine.models.voice2gender:Voice2GenderAdapter",
     "dtln": "dataengine.models.dtln:DtlnAdapter",
+    "nsnet2": "dataengine.models.nsnet2:NsNet2Adapter",
     "enhancer_router": "dataengine.models.enhancer_router:EnhancerRouterAdapter",
 }
 """Name in a profile → `module:Class`; the module is imported when a profile names the adapter."""

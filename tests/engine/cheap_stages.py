@@ -72,13 +72,14 @@ class Halve(Stage):
 class Draw(Stage):
     """A score drawn from the sample's id, and a fingerprint that uses all of its 64 bits."""
 
-    reads = ("sample_id",)
+    reads = ("sample_id", "target")
     adds = {"score": pa.float32(), "fingerprint": pa.uint64()}
+    shift: float = 0.0
 
     def process(self, batch: Batch) -> Batch:
         drawn = [seed_of(self.context.seed, sample) for sample in batch["sample_id"]]
         return batch.with_columns(
-            score=np.array([draw / 2**64 for draw in drawn], np.float32),
+            score=np.array([draw / 2**64 + self.shift for draw in drawn], np.float32),
             fingerprint=np.array([draw | 2**63 for draw in drawn], np.uint64),
         )
 
