@@ -219,7 +219,7 @@ class Pipeline:
             with _located(where):
                 stage.prepare()
                 models.provenance(stage.roles_used())
-            check_reads(stage, known, catalogue.writer_of, where)
+            check_reads(stage, known, catalogue.writers_of, where)
             check_adds(stage, known, written_by, where)
             known.update(stage.columns_added())
             written_by.update(dict.fromkeys(stage.columns_added(), stage.name()))

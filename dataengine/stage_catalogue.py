@@ -66,10 +66,10 @@ class StageCatalogue:
         hint = suggestion(name, self.names())
         raise UserError(f"unknown stage {name!r}{hint}", where=where)
 
-    def writer_of(self, column: str) -> str | None:
-        """Name of a stage that is known to write a column."""
+    def writers_of(self, column: str) -> list[str]:
+        """Names of the stages that are known to write a column."""
         classes = ((name, self.find(name)) for name in (*self._named, *BUILT_IN))
-        return next((name for name, stage in classes if column in stage.adds), None)
+        return sorted(name for name, stage in classes if column in stage.adds)
 
 
 def stages_in(source: str) -> list[type[Stage]]:

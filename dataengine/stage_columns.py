@@ -47,19 +47,18 @@ def columns_at_start(manifest: pa.Schema) -> dict[str, pa.DataType]:
 
 
 def check_reads(
-    stage: Stage, known: Mapping[str, pa.DataType], writer_of: Callable[[str], str | None], where: str
+    stage: Stage, known: Mapping[str, pa.DataType], writers_of: Callable[[str], list[str]], where: str
 ) -> None:
     """Refuse a stage that reads a column which is not `known` at its place.
 
-    `writer_of` tells which stage, in the pipeline or not, writes a column.
+    `writers_of` tells which stages, in the pipeline or not, write a column.
     """
     for column in stage.columns_read():
         if column in known:
             continue
         what = f"stage {stage.name()!r} reads {column!r}"
-        writer = writer_of(column)
-        if writer is not None:
-            raise UserError(f"{what}, which stage {writer!r} writes; list {writer!r} before it", where=where)
+        if writers := " or ".join(map(repr, writers_of(column))):
+            raise UserError(f"{what}, which stage {writers} writes; list {writers} before it", where=where)
         raise UserError(f"{what}, which no stage writes{suggestion(column, known)}", where=where)
 
 

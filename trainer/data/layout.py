@@ -68,7 +68,8 @@ def laid_out(
 def faded(waveform: Waveform, sample_rate: int) -> Waveform:
     """A copy whose ends rise and fall."""
     result = waveform.astype(np.float32)
-    ramp = np.linspace(0, 1, min(round(FADE_SECONDS * sample_rate), len(result) // 2), dtype=np.float32)
+    length = min(round(FADE_SECONDS * sample_rate), len(result) // 2)
+    ramp = ((np.arange(length) + 0.5) / max(length, 1)).astype(np.float32)
     result[: len(ramp)] *= ramp
     result[len(result) - len(ramp) :] *= ramp[::-1]
     return result
