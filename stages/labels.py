@@ -40,16 +40,11 @@ class LabelPhrases:
     @classmethod
     def load(cls, own: str | None = None) -> LabelPhrases:
         """The tables that come with the package, and one of the user's over them. Raises UserError."""
-        tables = [
-            str(resources.files(manifests.catalogue) / "phrases_of_labels.yaml"),
-            str(resources.files(conf) / "prompts" / "labels.yaml"),
-            *([own] if own else []),
-        ]
-        found: dict[str, tuple[str, ...]] = {}
-        for path in tables:
-            table = validated(_Table, load_located(path), "the table of labels").root
-            found |= {normalise_prompt(label): phrases for label, phrases in table.items()}
-        return cls(found)
+        catalogue = _read(str(resources.files(manifests.catalogue) / "phrases_of_labels.yaml"))
+        # Where no phrase of the tagger's names a label, its own name still does.
+        found = {label: phrases for label, phrases in catalogue.items() if phrases}
+        found |= _read(str(resources.files(conf) / "prompts" / "labels.yaml"))
+        return cls(found | _read(own) if own else found)
 
     def of(self, label: str) -> tuple[str, ...]:
         """From general to specific. A label that no table has is its own phrase.
@@ -58,7 +53,7 @@ class LabelPhrases:
         """
         name = normalise_prompt(label.replace("_", " "))
         plain = _NUMBER.sub("", name) or name
-        return self.phrases.get(name) or self.phrases.get(plain, (plain,) if plain else ())
+        return self.phrases.get(name, self.phrases.get(plain, (plain,) if plain else ()))
 
     def prompts(self, labels: Sequence[str]) -> list[Prompt]:
         """What can be asked of a track with these stems, each set of stems once, in order of the first.
@@ -77,3 +72,8 @@ class LabelPhrases:
                 if len(stems) < len(labels) or len(labels) == 1:
                     texts[stems] = max(texts.get(stems, (-1, "")), (depth, phrase))
         return [Prompt(text, stems) for stems, (_, text) in sorted(texts.items())]
+
+
+def _read(path: str) -> dict[str, tuple[str, ...]]:
+    table = validated(_Table, load_located(path), "the table of labels").root
+    return {normalise_prompt(label): phrases for label, phrases in table.items()}
