@@ -47,6 +47,11 @@ def render(midi: bytes, soundfont: Soundfont, recordings: Path) -> Waveform:
         done = subprocess.run(
             command, capture_output=True, errors="replace", check=False, timeout=LONGEST_RENDERING
         )
+        if done.returncode < 0:
+            raise UserError(
+                f"signal {-done.returncode} ended the synthesiser; the same command goes on from here",
+                where=command[0],
+            )
         if done.returncode != 0 or not sound.exists():
             reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
             raise UserError(f"the synthesiser refuses a piece: {reason}", where=soundfont.package)
