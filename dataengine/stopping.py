@@ -39,9 +39,12 @@ def raising_after(error: type[Exception]) -> Iterator[Callable[[float], None]]:
     def handle(*_: Any) -> None:
         raise error
 
+    def arm(seconds: float) -> None:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
     before = signal.signal(signal.SIGALRM, handle)
     try:
-        yield lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds) and None
+        yield arm
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

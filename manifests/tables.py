@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataengine.errors import UserError
+from manifests.flushing import flush
 from manifests.media.source import is_local, local_path
 from manifests.remote import open_filesystem, storage_errors
 from manifests.schema import SCHEMA_KEY, SCHEMA_VERSION
@@ -97,8 +98,7 @@ def _published(uri: str) -> Iterator[Path]:
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        flush(temporary)
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)

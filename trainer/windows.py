@@ -29,8 +29,8 @@ class Window:
     def weights(self) -> Waveform:
         """[length], 0..1; those of the windows over one sample add up to 1."""
         weights = np.ones(self.length, dtype=np.float32)
-        weights[: self.fade_in] = _rise(self.fade_in)
-        weights[self.length - self.fade_out :] *= _rise(self.fade_out)[::-1]
+        weights[: self.fade_in] = rise(self.fade_in)
+        weights[self.length - self.fade_out :] *= rise(self.fade_out)[::-1]
         return weights
 
 
@@ -60,7 +60,7 @@ def crossfaded(pieces: Iterable[tuple[Window, Waveform]]) -> Iterator[Waveform]:
         tail = weighted[done:]
 
 
-def _rise(samples: int) -> Waveform:
-    """From just above 0 to just below 1, such that it and its mirror image add up to 1."""
-    rise: Waveform = ((np.arange(samples) + 0.5) / max(samples, 1)).astype(np.float32)
-    return rise
+def rise(samples: int) -> Waveform:
+    """[samples], from just above 0 to just below 1, such that it and its mirror image add up to 1."""
+    ramp: Waveform = ((np.arange(samples) + 0.5) / max(samples, 1)).astype(np.float32)
+    return ramp

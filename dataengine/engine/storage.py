@@ -20,6 +20,7 @@ from typing import Any
 from fsspec.implementations.local import LocalFileSystem
 
 from dataengine.errors import UserError
+from manifests.flushing import flush
 from manifests.remote import open_filesystem, storage_errors
 
 TEMPORARY_SUFFIX = ".incomplete"
@@ -158,9 +159,9 @@ class Storage:
             return
         with self.temporary(name) as temporary:
             temporary.write_bytes(content)
-            _flush(temporary)
+            flush(temporary)
             os.replace(temporary, self.path(name))
-            _flush(Path(self.path(name)).parent)
+            flush(Path(self.path(name)).parent)
 
     def temporary(self, name: str) -> _TemporaryFile:
         """A local file to write into before it is published under `name`; gone when the block ends."""
@@ -174,12 +175,12 @@ class Storage:
             return self._create_remote(
                 name, lambda path: self.filesystem.put_file(str(temporary), path, **options)
             )
-        _flush(temporary)
+        flush(temporary)
         try:
             os.link(temporary, self.path(name))
         except FileExistsError:
             return False
-        _flush(Path(self.path(name)).parent)
+        flush(Path(self.path(name)).parent)
         return True
 
     def remove(self, name: str) -> None:
@@ -265,18 +266,9 @@ def _make_folder(folder: Path) -> None:
         return
     _make_folder(folder.parent)
     folder.mkdir(exist_ok=True)
-    _flush(folder.parent)
+    flush(folder.parent)
 
 
 def _raise_unless_missing(error: OSError) -> None:
     if not isinstance(error, FileNotFoundError):
         raise error
-
-
-def _flush(path: Path) -> None:
-    """Have the operating system write a file or folder entry to disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

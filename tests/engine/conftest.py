@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import fsspec
 import pytest
 from cheap_runs import CHEAP_STAGES, cheap_pipelines, write_manifest
 
 from dataengine import Pipeline
+from dataengine.engine.storage import Storage
 
 __all__ = ["CHEAP_STAGES", "write_manifest"]
 
@@ -25,3 +27,13 @@ def ray_cluster():
 def cheap_pipeline(tmp_path: Path) -> Callable[..., Pipeline]:
     """A pipeline of cheap stages: `cheap_pipeline(units, "engine.slice_units=8", …)`."""
     return cheap_pipelines(tmp_path)
+
+
+@pytest.fixture(params=["local", "remote"])
+def storage(request, tmp_path: Path) -> Iterator[Storage]:
+    """A run directory, on this machine and on a filesystem that is no disk."""
+    if request.param == "local":
+        yield Storage.at(tmp_path / "run")
+        return
+    yield Storage.at(f"memory://{tmp_path.name}")
+    fsspec.filesystem("memory").rm(f"/{tmp_path.name}", recursive=True)

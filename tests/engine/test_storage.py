@@ -4,19 +4,7 @@ from __future__ import annotations
 
 import threading
 
-import fsspec
-import pytest
-
 from dataengine.engine.storage import Storage
-
-
-@pytest.fixture(params=["local", "remote"])
-def storage(request, tmp_path):
-    if request.param == "local":
-        yield Storage.at(tmp_path / "run")
-        return
-    yield Storage.at(f"memory://{tmp_path.name}")
-    fsspec.filesystem("memory").rm(f"/{tmp_path.name}", recursive=True)
 
 
 def test_only_the_first_writer_creates_a_file(storage):

@@ -4,20 +4,8 @@ from __future__ import annotations
 
 import threading
 
-import fsspec
-import pytest
-
 from dataengine.engine.storage import Storage
 from dataengine.engine.swap import swap
-
-
-@pytest.fixture(params=["local", "remote"])
-def storage(request, tmp_path):
-    if request.param == "local":
-        yield Storage.at(tmp_path / "run")
-        return
-    yield Storage.at(f"memory://{tmp_path.name}")
-    fsspec.filesystem("memory").rm(f"/{tmp_path.name}", recursive=True)
 
 
 def test_a_pointer_moves_only_from_what_its_writer_saw(storage):

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from dataengine.models.roles import Waveform
+from trainer.windows import rise
 
 Segments: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
 """[segments, 2], start and end in seconds."""
@@ -68,8 +69,7 @@ def laid_out(
 def faded(waveform: Waveform, sample_rate: int) -> Waveform:
     """A copy whose ends rise and fall."""
     result = waveform.astype(np.float32)
-    length = min(round(FADE_SECONDS * sample_rate), len(result) // 2)
-    ramp = ((np.arange(length) + 0.5) / max(length, 1)).astype(np.float32)
+    ramp = rise(min(round(FADE_SECONDS * sample_rate), len(result) // 2))
     result[: len(ramp)] *= ramp
     result[len(result) - len(ramp) :] *= ramp[::-1]
     return result

@@ -35,8 +35,13 @@ def at_snr(target: Waveform, residual: Waveform, snr_db: float, sample_rate: int
 
 def gain_to(mixture: Waveform, level_dbfs: float) -> np.float32:
     """The factor that brings a mixture's RMS to a level; 1 for silence."""
-    level = 10 * np.log10(np.mean(np.square(mixture, dtype=np.float64)) + 1e-20)
+    level = rms_level(mixture)
     return _factor(level_dbfs - level) if level > SILENT_DBFS else np.float32(1)
+
+
+def rms_level(waveform: Waveform) -> float:
+    """RMS level in dBFS over the whole waveform; −200 for silence."""
+    return float(10 * np.log10(np.mean(np.square(waveform, dtype=np.float64)) + 1e-20))
 
 
 def low_passed(waveform: Waveform, limit: float, sample_rate: int) -> Waveform:

@@ -12,7 +12,6 @@ Samples are pure functions of the seed and their position, so the step says whic
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -33,6 +32,7 @@ from torch.distributed.checkpoint.state_dict import (
 from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
 
+from manifests.flushing import flush
 from trainer.training.averaging import AveragedWeights
 from trainer.training.distributed import World
 
@@ -109,18 +109,10 @@ def _appearing(place: Path) -> Iterator[Path]:
     incomplete.mkdir(parents=True)
     yield incomplete
     for path in (*incomplete.iterdir(), incomplete):
-        _flush(path)
+        flush(path)
     shutil.rmtree(place, ignore_errors=True)
     incomplete.rename(place)
-    _flush(place.parent)
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    flush(place.parent)
 
 
 def _whole(tensor: Tensor) -> Tensor:

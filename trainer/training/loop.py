@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +72,9 @@ class StepReport:
     gradient_norm: float
     learning_rate_factor: float
     skipped: str | None
-    seconds: float
+    seconds: float = 0.0
     """Wall time."""
-    waited: float
+    waited: float = 0.0
     """Seconds of it spent waiting for data."""
 
 
@@ -103,10 +103,10 @@ def train(
     waited = 0.0
     for step, micro_batches in batches.steps(first, config.steps):
         began = time.perf_counter()
-        outcome = _step(config, trained, guard, step, micro_batches, world)
+        report = _step(config, trained, guard, step, micro_batches, world)
         seconds, waiting = time.perf_counter() - began, batches.waited - waited
         waited = batches.waited
-        report = StepReport(**outcome, seconds=seconds + waiting, waited=waiting)
+        report = replace(report, seconds=seconds + waiting, waited=waiting)
         if log:
             log.write(report)
         on_step(report)
@@ -120,8 +120,8 @@ def train(
 
 def _step(
     config: TrainConfig, trained: Trained, guard: Guard, step: int, batches: list[Any], world: World
-) -> dict[str, Any]:
-    """One step; the fields of its report, but for the time it took."""
+) -> StepReport:
+    """One step; how long it took is for the caller to say."""
     factor = config.schedule.factor(step, config.steps)
     set_learning_rates(trained.optimisers, config.optimiser, factor)
     for optimiser in trained.optimisers:
@@ -134,14 +134,7 @@ def _step(
         for optimiser in trained.optimisers:
             optimiser.step()
         trained.average.update(trained.model, step)
-    return {
-        "step": step,
-        "loss": loss,
-        "auxiliary": other,
-        "gradient_norm": float(norm),
-        "learning_rate_factor": factor,
-        "skipped": skipped,
-    }
+    return StepReport(step, loss, other, float(norm), factor, skipped)
 
 
 def _claim(out: Path, config: TrainConfig) -> None:

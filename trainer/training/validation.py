@@ -15,6 +15,7 @@ from dataengine.evaluation.metrics import si_sdr
 from dataengine.models.roles import Waveform
 from trainer.data.drawing import Drawing, MixingConfig, Strategy
 from trainer.data.indexing import index_shards
+from trainer.data.mixing import rms_level
 from trainer.data.pools import Pool
 from trainer.data.rendering import TrainingSample
 from trainer.data.samples import TrainingSamples
@@ -90,7 +91,7 @@ def validate(
                 )
             )
         else:
-            silences.append(_level(sample.mixture) - _level(target))
+            silences.append(rms_level(sample.mixture) - rms_level(target))
     for number, (sample, target) in enumerate(zip(samples[:count], targets, strict=False)):
         _write_example(examples / f"{number:02d}", sample, target, rate)
     return Validation(
@@ -111,8 +112,3 @@ def _write_example(folder: Path, sample: TrainingSample, target: Waveform, rate:
     }
     for name, waveform in stems.items():
         soundfile.write(folder / f"{name}.flac", np.clip(waveform, -1, 1), rate, subtype="PCM_16")
-
-
-def _level(waveform: Waveform) -> float:
-    """RMS in dB."""
-    return float(10 * np.log10(np.mean(np.square(waveform, dtype=np.float64)) + 1e-20))
