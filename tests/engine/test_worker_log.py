@@ -22,7 +22,7 @@ def test_records_of_stages_and_libraries_carry_slice_stage_and_units(tmp_path):
     manifest = write_manifest(tmp_path / "manifest.parquet", 8)
     file = tmp_path / "talking.yaml"
     file.write_text(
-        "stages: [tone, talk, propose, draw, judge]\nengine: {slice_units: 4, micro_batch_units: 2}\n"
+        "stages: [tone, talk, propose, halve, draw, judge]\nengine: {slice_units: 4, micro_batch_units: 2}\n"
     )
     sources = [str(HERE / "cheap_stages.py"), str(HERE / "talking_stages.py")]
     run(Pipeline.load(file, [f"input={manifest}"], sources), tmp_path / "run")
