@@ -24,6 +24,9 @@ class NameStems(Stage):
     The slides make prompts of instrument labels by templates ("piano playing"); here a table has the phrases
     that name each label. A prompt asks for every stem of the track that it names. `kind` is `triplet` for
     stems of a track, and `source` for a recording alone: there is no rest.
+
+    `stem_phrases` are all phrases of each stem of the track, and `target_stems` the positions of those that the
+    prompt asks for: a trainer may ask for the target by another of its names, and must know what the rest is.
     """
 
     adds = {
@@ -32,6 +35,7 @@ class NameStems(Stage):
         "speech_prompt": pa.bool_(),
         "kind": pa.string(),
         "target_stems": pa.list_(pa.int32()),
+        "stem_phrases": pa.list_(pa.list_(pa.string())),
         "alone": pa.bool_(),
     }
     proposes = True
@@ -81,6 +85,7 @@ class NameStems(Stage):
             ],
             kind=[KIND_SOURCE if each else KIND_TRIPLET for each in alone],
             target_stems=[list(prompt.stems) for prompt in chosen],
+            stem_phrases=[[list(self._table.of(label)) for label in labels[row]] for row in rows],
             alone=alone,
         )
 

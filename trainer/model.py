@@ -20,6 +20,10 @@ class ModelConfig:
     dit: DiTConfig
     prediction: Literal["velocity", "gated_x1"] = "velocity"
     path: StraightPath = field(default_factory=StraightPath)
+    sees: Literal["noisy", "expected"] = "noisy"
+    """What the network is given of the point that it is asked about: x_t, as in the reference, or what x_t says
+    of x₁ (`StraightPath.expected_end`). The latter spares a small network from learning to ignore the noise that
+    x_t is at first, and nothing else."""
 
 
 class ModelOutput(NamedTuple):
@@ -42,5 +46,6 @@ class SeparationModel(nn.Module):
 
     def forward(self, xt: Tensor, t: Tensor, conditions: Conditions) -> ModelOutput:
         """At noisy stems x_t [batch, frames, 2 · channels] (target, then residual) and times t [batch] in 0..1."""
-        output, hidden = self.dit(xt, t, conditions)
+        seen = self.path.expected_end(xt, t) if self.config.sees == "expected" else xt
+        output, hidden = self.dit(seen, t, conditions)
         return ModelOutput(self.prediction.read(output, xt, t, conditions.mixture, self.path), hidden)

@@ -23,7 +23,7 @@ def _embedded(dim: int, blocks: int, heads: int, hidden: int) -> ModelConfig:
         log_magnitude=True,
         alignment_block=(blocks + 1) // 2,
     )
-    return ModelConfig(dit, prediction="gated_x1")
+    return ModelConfig(dit, prediction="gated_x1", sees="expected")
 
 
 def _reference(dim: int, blocks: int, heads: int, hidden: int) -> ModelConfig:

@@ -28,10 +28,10 @@ def labelled_data(out: Path, splits: Sequence[str], pieces: int | None, recordin
 
 def _labelled_table(found: Sequence[LabelledSplit]) -> Table:
     table = Table(box=None, pad_edge=False)
-    for name in ("split", "clips", "music"):
+    for name in ("split", "clips", "held out", "music"):
         table.add_column(name, overflow="fold")
     for split in found:
-        table.add_row(split.split, str(split.clips), str(split.stems))
+        table.add_row(split.split, str(split.clips), str(split.held_out), str(split.stems))
     return table
 
 

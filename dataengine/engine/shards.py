@@ -27,8 +27,8 @@ PROMPT = (
     "mask_reference",
 )
 PROVENANCE = ("pipeline_digest", "licence", "round", "models")
-FACTS = ("band_hz",)
-"""Numbers about the sound itself that stages may have added: no scores."""
+FACTS = ("band_hz", "target_stems", "stem_phrases")
+"""What stages may have added about the sound itself: no scores."""
 AUDIO = ("gain", "part_tar", "audio_offset", "audio_bytes")
 
 

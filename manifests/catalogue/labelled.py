@@ -1,10 +1,12 @@
 """What a separator is trained from: a split's clips with their labels, and music with a stem an instrument.
 
     <directory>/<split>/clips.csv                         a row a clip: uri, label, category, speaker, licence
+    <directory>/<split>/held_out.csv                      the same of one clip in twelve, which clips.csv lacks
     <directory>/<split>/music.csv                         a row a stem: uri, label, licence
     <directory>/<split>/music/<piece>/<instrument>.flac   16 bits, mono, 44.1 kHz; a piece is the sum of its stems
 
-The clips stay where `fetch` put them. Both tables are sources for `dataengine index`, and its metadata.
+The clips stay where `fetch` put them. The tables are sources for `dataengine index`, and its metadata. What is
+held out is for validating what was trained on the rest.
 """
 
 from __future__ import annotations
@@ -38,6 +40,8 @@ PEAK = 10 ** (-1 / 20)
 """Of a piece and of each of its stems, at most: −1 dBFS."""
 FULL_SCALE = 2**15
 """Stems are whole steps of 16 bits, like the samples they are made of, so that their sum is exact."""
+HELD_OUT_IN = 12
+"""One clip in so many is held out; its content decides, so that copies of a sound stay together."""
 SILENT_PEAK = 10 ** (-60 / 20)
 """A stem that stays under −60 dBFS is left out: its soundfont lacks the instrument, or it has nothing to play."""
 
@@ -53,6 +57,11 @@ class LabelledSplit:
     def clips(self) -> Path:
         """Table of the clips."""
         return self.directory / self.split / "clips.csv"
+
+    @property
+    def held_out(self) -> Path:
+        """Table of the clips that training is validated on."""
+        return self.directory / self.split / "held_out.csv"
 
     @property
     def stems(self) -> Path:
@@ -149,17 +158,14 @@ def _levelled(stems: dict[str, Waveform]) -> dict[str, Waveform]:
 def _write_clips(split: LabelledSplit, recordings: Path) -> None:
     split.clips.parent.mkdir(parents=True, exist_ok=True)
     beside = split.clips.parent.resolve()
-    rows = (
-        (
-            os.path.relpath(file_path(clip, recordings), beside),
-            clip.label,
-            clip.category,
-            clip.speaker,
-            clip.licence,
-        )
-        for clip in clips_of(split.split)
-    )
-    _write_table(split.clips, ("uri", "label", "category", "speaker", "licence"), rows)
+    tables: dict[Path, list[tuple[str, ...]]] = {split.clips: [], split.held_out: []}
+    for clip in clips_of(split.split):
+        uri = os.path.relpath(file_path(clip, recordings), beside)
+        held_out = int(clip.sha256[:8], 16) % HELD_OUT_IN == 0
+        row = (uri, clip.label, clip.category, clip.speaker, clip.licence)
+        tables[split.held_out if held_out else split.clips].append(row)
+    for path, rows in tables.items():
+        _write_table(path, ("uri", "label", "category", "speaker", "licence"), rows)
 
 
 def _write_stems(split: LabelledSplit, pieces: Sequence[Piece]) -> None:

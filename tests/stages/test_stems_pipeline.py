@@ -108,6 +108,9 @@ def test_from_folders_of_stems_to_triplets(tracks: Path, tmp_path: Path) -> None
         assert (notes["kind"], notes["text"], notes["text_source"]) == ("triplet", row["text"], "label")
         assert notes["provenance"]["licence"] == "GPL-2+"
         assert 3_500 <= notes["band_hz"] <= RATE / 2
+        assert notes["target_stems"] == row["target_stems"]
+        assert len(notes["stem_phrases"]) == len(row["stems"])
+        assert all(row["text"] in notes["stem_phrases"][stem] for stem in row["target_stems"])
         np.testing.assert_array_equal(sample["mix.flac"], sample["target.flac"] + sample["residual.flac"])
         if "whole" in row["uri"]:
             true = sum(read_window(row["stems"][stem]["uri"], 0, 10, RATE) for stem in row["target_stems"])

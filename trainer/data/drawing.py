@@ -5,19 +5,21 @@ Nothing is read here. A run that goes on after a crash, or on more processes, ma
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import numpy as np
+from pydantic import Field
 
 from dataengine.errors import UserError
 from manifests.identity import seed_of
 from trainer.conditions.dropping import DropProbabilities
-from trainer.data.pools import Compatibility, Item, Pool
+from trainer.data.pools import TARGET, Compatibility, Item, Pool
 
 Strategy: TypeAlias = Literal["real", "remixed", "synthetic", "pseudo_labelled", "absent"]
 Kind: TypeAlias = Literal["triplet", "pseudo_labelled", "recording"]
+"""What shards are drawn from for. As recordings, triplets give their targets and their mixtures, each as a sound."""
 
 KIND_OF: dict[Strategy, Kind] = {
     "real": "triplet",
@@ -52,6 +54,9 @@ class MixingConfig:
     """A synthetic residual is made of one recording to so many."""
     level_dbfs: tuple[float, float] = (-31.0, -19.0)
     """A mixture's RMS lies between these."""
+    speed: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+    """Recordings for synthetic mixtures are played slower or faster by up to this share, and sound lower or
+    higher: of a few voices and one door, many (speed perturbation, Ko et al. 2015)."""
     drop: DropProbabilities = field(default_factory=DropProbabilities)
     compatibility: Compatibility = field(default_factory=Compatibility)
 
@@ -72,6 +77,8 @@ class Draw:
     """Level of the target above the residual; None: as it is."""
     others_snr_db: tuple[float, ...]
     """Level of each of the others above the first one."""
+    speeds: tuple[float, ...]
+    """How fast the target, if there is one, and each of the others is played; 1: as recorded."""
     seconds: float
     level_dbfs: float
     dropped: tuple[bool, bool, bool, bool]
@@ -106,18 +113,20 @@ class Drawing:
         random = np.random.default_rng(seed_of(self._seed, "training sample", str(position)))
         strategy = self._strategies[int(np.searchsorted(self._cumulative, random.random(), side="right"))]
         item = self._pools[KIND_OF[strategy]].draw(random)
-        alone = KIND_OF[strategy] != "recording"
-        others = () if alone else self._others(item, random)
+        mixed = KIND_OF[strategy] == "recording"
+        text = _text(item, mixed, random)
+        others = self._others(text, random) if mixed else ()
         return Draw(
             position=position,
             strategy=strategy,
-            text=item.text,
+            text=text,
             target=None if strategy == "absent" else item,
             others=others,
             snr_db=self._snr_db(strategy, random),
             others_snr_db=tuple(
                 float(random.uniform(-1, 1)) * config.synthetic_snr_db for _ in range(len(others) - 1)
             ),
+            speeds=tuple(_speed(config.speed, random) for _ in range(1 + len(others))),
             seconds=config.seconds,
             level_dbfs=float(random.uniform(*config.level_dbfs)),
             dropped=config.drop.draw(random),
@@ -131,17 +140,34 @@ class Drawing:
         drawn = float(random.uniform(-1, 1))
         return drawn * widest[strategy] if strategy in widest else None
 
-    def _others(self, item: Item, random: np.random.Generator) -> tuple[Item, ...]:
-        """One recording or more that the item's text does not name."""
+    def _others(self, text: str, random: np.random.Generator) -> tuple[Item, ...]:
+        """One recording or more that the text does not name."""
         number = int(random.integers(1, self._config.most_others + 1))
         pool, others = self._pools["recording"], list[Item]()
         for _ in range(PARTNER_TRIES):
             other = pool.draw(random)
-            if self._config.compatibility.allows(item.text, other.text):
+            if self._config.compatibility.allows(text, other):
                 others.append(other)
             if len(others) == number:
                 return tuple(others)
         raise UserError(
-            f"nothing can be mixed with {item.text!r}: of {PARTNER_TRIES} recordings drawn, "
+            f"nothing can be mixed with {text!r}: of {PARTNER_TRIES} recordings drawn, "
             f"{len(others)} had a text that may stand beside it; add recordings with other texts"
         )
+
+
+def _speed(widest: float, random: np.random.Generator) -> float:
+    """A speed of whole per cents: resampling in simple ratios is cheap."""
+    percents = int(100 * widest)
+    return 1 + int(random.integers(-percents, percents + 1)) / 100
+
+
+def _text(item: Item, mixed: bool, random: np.random.Generator) -> str:
+    """One of an item's names; of a triplet's, one that says nothing of what else sounds in it."""
+    names = [name for name in item.names if mixed or name not in item.rest]
+    return names[int(random.integers(len(names)))] if names else item.text
+
+
+def pool_of(kind: Kind, items: Sequence[Item], balance: float) -> Pool:
+    """What can be drawn of these items as that kind."""
+    return Pool([item for item in items if kind == "recording" or item.sound == TARGET], balance)

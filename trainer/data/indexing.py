@@ -20,12 +20,19 @@ from trainer.data.pools import Item
 from trainer.data.shards import index_shard
 
 AT_A_TIME = 8
+INDEX_VERSION = "2"
+"""Raised when an index holds other things than before."""
+NAMES = ("other_names", "parts", "rest")
 
 SCHEMA = pa.schema(
     [
         pa.field("key", pa.string(), nullable=False),
         pa.field("text", pa.string(), nullable=False),
         pa.field("band_hz", pa.float64()),
+        pa.field("sound", pa.string(), nullable=False),
+        pa.field("other_names", pa.list_(pa.string())),
+        pa.field("parts", pa.list_(pa.string())),
+        pa.field("rest", pa.list_(pa.string())),
         pa.field(
             "members",
             pa.list_(pa.struct([("suffix", pa.string()), ("offset", pa.int64()), ("size", pa.int64())])),
@@ -82,7 +89,7 @@ def _cached(shard: str, cache: Path) -> list[Item]:
             version = str(filesystem.ukey(path))  # changes with size, time or ETag
     except FileNotFoundError as error:
         raise UserError("there is no such shard", where=shard) from error
-    index = cache / f"{stable_hash('index of a shard', shard, version)}.parquet"
+    index = cache / f"{stable_hash('index of a shard', INDEX_VERSION, shard, version)}.parquet"
     if not index.exists():
         _write(index_shard(shard), index)
     return [
@@ -92,6 +99,8 @@ def _cached(shard: str, cache: Path) -> list[Item]:
             text=row["text"],
             members=tuple((each["suffix"], each["offset"], each["size"]) for each in row["members"]),
             band_hz=row["band_hz"],
+            sound=row["sound"],
+            **{name: tuple(row[name]) for name in NAMES},
         )
         for row in pq.read_table(index, schema=SCHEMA).to_pylist()
     ]
@@ -104,6 +113,8 @@ def _write(items: Sequence[Item], index: Path) -> None:
             "key": item.key,
             "text": item.text,
             "band_hz": item.band_hz,
+            "sound": item.sound,
+            **{name: list(getattr(item, name)) for name in NAMES},
             "members": [dict(zip(("suffix", "offset", "size"), each, strict=True)) for each in item.members],
         }
         for item in items

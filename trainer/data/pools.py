@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 import numpy as np
 
 from manifests.identity import normalise_prompt
+
+MIXTURE, TARGET, RESIDUAL = "mix.flac", "target.flac", "residual.flac"
+"""Suffixes of a sample's sounds."""
 
 
 @dataclass(frozen=True)
@@ -19,11 +23,24 @@ class Item:
     """Path or URL of the tar."""
     key: str
     text: str
-    """What names its target."""
+    """What names its sound most closely."""
     members: tuple[tuple[str, int, int], ...]
     """Suffix, offset and size in bytes of each file: `target.flac`, …"""
     band_hz: float | None = None
     """Its recording holds nothing above; None: not known."""
+    sound: str = TARGET
+    """The file that holds its sound; a triplet's mixture is an item of its own."""
+    other_names: tuple[str, ...] = ()
+    """Further texts that name all of its sound: "music" of a violin."""
+    parts: tuple[str, ...] = ()
+    """Further texts that name some of its sound: "violin playing" of a string quartet."""
+    rest: tuple[str, ...] = ()
+    """Texts that name some of what else sounds in its mixture."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All texts that may ask for it."""
+        return (self.text, *self.other_names)
 
 
 class Pool:
@@ -32,11 +49,9 @@ class Pool:
     def __init__(self, items: Sequence[Item], balance: float = 1.0) -> None:
         """`balance` is 0..1: at 0 every item is as likely as any other, at 1 every text is."""
         self.items = items
-        self._names = [normalise_prompt(item.text) for item in items]
-        counts: dict[str, int] = {}
-        for name in self._names:
-            counts[name] = counts.get(name, 0) + 1
-        weights = np.array([counts[name] ** -balance for name in self._names])
+        names = [normalise_prompt(item.text) for item in items]
+        counts = Counter(names)
+        weights = np.array([counts[name] ** -balance for name in names])
         self._cumulative: np.ndarray[Any, np.dtype[np.float64]] = np.cumsum(weights)
 
     def __len__(self) -> int:
@@ -52,14 +67,17 @@ class Pool:
 class Compatibility:
     """Which texts may be target and rest of one mixture.
 
-    A prompt must name one of the two alone: "dog barking" against "animal" teaches nothing. Two equal texts
-    never may; which others may not is for a table to say.
+    A prompt must name one of the two alone: "animal sounds" for a cow against a dog teaches nothing. So nothing
+    that the rest is called, in whole or in part, may be the prompt; what else may not is for a table to say.
     """
 
     conflicts: frozenset[frozenset[str]] = frozenset()
     """Pairs of texts, normalised, that may not be mixed."""
 
-    def allows(self, text: str, other: str) -> bool:
-        """Whether sounds of these texts may be mixed."""
-        pair = frozenset((normalise_prompt(text), normalise_prompt(other)))
-        return len(pair) == 2 and pair not in self.conflicts
+    def allows(self, text: str, other: Item) -> bool:
+        """Whether a sound may be in the rest where this text asks for the target."""
+        pairs = (
+            frozenset((normalise_prompt(text), normalise_prompt(name)))
+            for name in (*other.names, *other.parts)
+        )
+        return all(len(pair) == 2 and pair not in self.conflicts for pair in pairs)

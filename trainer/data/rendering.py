@@ -10,18 +10,17 @@ import numpy as np
 
 from dataengine.models.roles import Waveform
 from dataengine.models.sounding import SoundingRule
+from dataengine.models.waveforms import resample
 from trainer.data.drawing import Draw
 from trainer.data.layout import Segments, crop_start, cut, laid_out
 from trainer.data.mixing import at_snr, gain_to, low_passed
-from trainer.data.pools import Item
+from trainer.data.pools import MIXTURE, RESIDUAL, TARGET, Item
 from trainer.data.span_prompts import SpanPrompt, draw_span_prompt
 
 SOUNDING_IN_A_RECORDING = SoundingRule(relative_to="loudest_frame", minimum_sounding_seconds=0.0)
 """For layouts: where a recording sounds, however softly it was recorded."""
 SOUNDING_IN_A_SAMPLE = SoundingRule()
 """For span prompts: the slides' −40 dBFS and 250 ms."""
-
-MIXTURE, TARGET, RESIDUAL = "mix.flac", "target.flac", "residual.flac"
 
 
 class Reader(Protocol):
@@ -94,15 +93,18 @@ def _mixed_recordings(
     Otherwise a separator would learn to tell recordings by their bands instead of their sounds.
     """
     items = [*([draw.target] if draw.target else []), *draw.others]
-    band = min((item.band_hz for item in items if item.band_hz is not None), default=sample_rate / 2)
+    played = list(zip(items, draw.speeds[-len(items) :], strict=True))
+    bands = [item.band_hz * speed for item, speed in played if item.band_hz is not None]
+    band = min(bands, default=sample_rate / 2)
 
-    def recording(item: Item) -> Waveform:
-        waveform = read(item, TARGET)
+    def recording(item: Item, speed: float) -> Waveform:
+        waveform = resample(read(item, item.sound), round(speed * sample_rate), sample_rate)
         placed = laid_out(waveform, length, _sounding(waveform, sample_rate), sample_rate, random)
         return low_passed(placed, band, sample_rate)
 
-    target = recording(draw.target) if draw.target else np.zeros(length, dtype=np.float32)
-    residual = _stacked([recording(item) for item in draw.others], draw.others_snr_db, sample_rate)
+    sounds = [recording(item, speed) for item, speed in played]
+    target = sounds.pop(0) if draw.target else np.zeros(length, dtype=np.float32)
+    residual = _stacked(sounds, draw.others_snr_db, sample_rate)
     if draw.snr_db is not None:
         target = at_snr(target, residual, draw.snr_db, sample_rate)
     return target, residual

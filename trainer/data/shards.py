@@ -6,19 +6,21 @@ one range of bytes, on a disk or in object storage.
 
 from __future__ import annotations
 
-import json
 import tarfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO
+
+from pydantic import ValidationError
 
 from dataengine.errors import UserError
 from dataengine.models.roles import Waveform
 from dataengine.models.waveforms import resample
 from manifests.media import MediaError, decode_flac
 from manifests.remote import open_filesystem, storage_errors
-from trainer.data.pools import Item
+from trainer.data.naming import Stems, naming_of_mixture, naming_of_target
+from trainer.data.pools import MIXTURE, Item
 
 LARGEST_NOTES = 2**20
 """Bytes of a sample's JSON that are read."""
@@ -26,6 +28,13 @@ LARGEST_SOUND = 2**30
 """Bytes of a FLAC file that are read."""
 WAITS = (0.5, 2.0, 8.0, 30.0)
 """Seconds before each further try, while storage is in trouble."""
+
+
+class _Notes(Stems):
+    """What is read of a sample's JSON."""
+
+    text: str | None = None
+    band_hz: float | None = None
 
 
 def index_shard(uri: str) -> list[Item]:
@@ -45,8 +54,7 @@ def _items(file: IO[bytes], uri: str) -> Iterator[Item]:
     try:
         with tarfile.open(fileobj=file, mode="r:") as tar:
             for key, files in _samples(tar):
-                if item := _item(uri, key, files, tar):
-                    yield item
+                yield from _items_of(uri, key, files, tar)
     except tarfile.TarError as error:
         raise UserError(f"this is no tar, or a damaged one: {error}", where=uri) from error
 
@@ -68,29 +76,44 @@ def _samples(tar: tarfile.TarFile) -> Iterator[tuple[str, dict[str, tarfile.TarI
         yield key, files
 
 
-def _item(uri: str, key: str, files: dict[str, tarfile.TarInfo], tar: tarfile.TarFile) -> Item | None:
-    notes = _notes(files["json"], tar, uri) if "json" in files else {}
-    text, band = notes.get("text"), notes.get("band_hz")
-    if not text:
-        return None
-    if not isinstance(text, str) or not isinstance(band, int | float | None):
-        raise UserError("text must be a text and band_hz a number", where=f"{uri}:{key}.json")
-    members = ((suffix, each.offset_data, each.size) for suffix, each in files.items() if suffix != "json")
-    return Item(shard=uri, key=key, text=text, members=tuple(members), band_hz=band)
+def _items_of(uri: str, key: str, files: dict[str, tarfile.TarInfo], tar: tarfile.TarFile) -> Iterator[Item]:
+    """The target of a sample; and of a triplet whose mixture has a name, the mixture."""
+    notes = _notes(files["json"], tar, uri) if "json" in files else _Notes()
+    if not notes.text:
+        return
+    members = tuple(
+        (suffix, each.offset_data, each.size) for suffix, each in files.items() if suffix != "json"
+    )
+    try:
+        target, mixture = naming_of_target(notes), naming_of_mixture(notes)
+    except IndexError as error:
+        raise UserError("target_stems are not among stem_phrases", where=f"{uri}:{key}.json") from error
+    yield Item(
+        shard=uri,
+        key=key,
+        text=notes.text,
+        members=members,
+        band_hz=notes.band_hz,
+        other_names=tuple(name for name in target.names if name != notes.text),
+        parts=target.parts,
+        rest=target.rest,
+    )
+    if mixture.names and target.rest:
+        text, *others = mixture.names
+        yield Item(uri, key, text, members, None, MIXTURE, tuple(others), mixture.parts)
 
 
-def _notes(member: tarfile.TarInfo, tar: tarfile.TarFile, uri: str) -> dict[str, Any]:
+def _notes(member: tarfile.TarInfo, tar: tarfile.TarFile, uri: str) -> _Notes:
     where = f"{uri}:{member.name}"
     if member.size > LARGEST_NOTES:
         raise UserError(f"notes of {member.size} bytes are too large to be read", where=where)
     file = tar.extractfile(member)
     try:
-        notes = json.loads(file.read() if file else b"")
-    except ValueError as error:
-        raise UserError(f"this is no JSON: {error}", where=where) from error
-    if not isinstance(notes, dict):
-        raise UserError("a sample's notes must be a JSON object", where=where)
-    return notes
+        return _Notes.model_validate_json(file.read() if file else b"", strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the notes"
+        raise UserError(f"{place}: {first['msg']}", where=where) from error
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,11 @@ class StraightPath:
         """The velocity of the line through x_t that ends at x₁; it grows as 1/σ_min when t nears 1."""
         return (x1 - (1 - self.sigma_min) * xt) / self._noise(t, xt)
 
+    def expected_end(self, xt: Tensor, t: Tensor) -> Tensor:
+        """What x_t alone says of x₁, if x₁ ~ N(0, 1): its mean given x_t, which is 0 at t = 0 and x_t at t = 1."""
+        signal, noise = _wide(t, xt), self._noise(t, xt)
+        return signal * xt / (signal.square() + noise.square())
+
     def _noise(self, t: Tensor, like: Tensor) -> Tensor:
         """The share of x₀ at t."""
         return 1 - (1 - self.sigma_min) * _wide(t, like)

@@ -30,9 +30,8 @@ from dataengine.models.profile import Profile, ProfileModels
 from manifests.identity import seed_of
 from trainer.alignment import AlignmentHead
 from trainer.codec.mdct import MdctCodec
-from trainer.data.drawing import Drawing
+from trainer.data.drawing import Drawing, pool_of
 from trainer.data.indexing import index_shards
-from trainer.data.pools import Pool
 from trainer.data.samples import TrainingSamples
 from trainer.data.shards import ShardReader
 from trainer.dit import DiTBlock
@@ -154,7 +153,7 @@ def _claim(out: Path, config: TrainConfig) -> None:
 def _batches(config: TrainConfig, index: Path, world: World) -> Batches:
     codec = MdctCodec(config.codec)
     pools = {
-        kind: Pool(index_shards(places, index), config.data.balance)
+        kind: pool_of(kind, index_shards(places, index), config.data.balance)
         for kind, places in config.data.shards.items()
     }
     drawing = Drawing(config.data.mixing, pools, config.seed)

@@ -132,10 +132,10 @@ def test_a_missing_synthesiser_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_labelled_data_of_a_split(recordings: Path, tmp_path: Path) -> None:
     make = {"splits": ["gate"], "pieces": 1, "recordings": recordings, "workers": 1}
     (split,) = make_labelled(tmp_path / "labelled", **make)
-    with split.clips.open(newline="") as file:
-        clips = list(csv.DictReader(file))
-    assert len(clips) == len(clips_of("gate"))
-    assert all((split.clips.parent / row["uri"]).exists() and row["label"] for row in clips)
+    clips, held_out = (list(csv.DictReader(path.open(newline=""))) for path in (split.clips, split.held_out))
+    assert len({row["uri"] for row in (*clips, *held_out)}) == len(clips_of("gate"))
+    assert len(held_out) / len(clips_of("gate")) == pytest.approx(1 / 12, abs=0.03)
+    assert all((split.clips.parent / row["uri"]).exists() and row["label"] for row in (*clips, *held_out))
     with split.stems.open(newline="") as file:
         stems = list(csv.DictReader(file))
     paths = [split.stems.parent / row["uri"] for row in stems]

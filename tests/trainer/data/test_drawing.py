@@ -75,6 +75,41 @@ def test_the_prompt_names_the_target_and_none_of_the_others(draws):
         assert bool(draw.others) == (draw.strategy in ("synthetic", "absent"))
 
 
+VIOLIN = Item("t.tar", "1", "violin playing", (), other_names=("strings playing", "music"))
+CELLO = Item("t.tar", "2", "cello playing", (), other_names=("strings playing", "music"))
+QUARTET = Item("t.tar", "3", "strings playing", (), parts=("cello playing", "music", "violin playing"))
+DOG = Item("t.tar", "4", "dog barking", (), other_names=("animal sounds",))
+
+
+def test_a_recording_is_asked_for_by_any_of_its_names_that_the_rest_does_not_have():
+    drawing = Drawing(
+        MixingConfig({"synthetic": 1.0}), {"recording": Pool([VIOLIN, CELLO, QUARTET, DOG])}, seed=0
+    )
+    drawn = Counter()
+    for draw in map(drawing.draw, range(2_000)):
+        assert draw.text in draw.target.names
+        for other in draw.others:
+            assert draw.text not in (*other.names, *other.parts)
+        drawn[draw.target.key, draw.text] += 1
+    assert all(drawn[item.key, name] > 100 for item in (VIOLIN, CELLO, DOG) for name in item.names)
+
+
+def test_a_triplet_is_asked_for_by_names_that_only_its_target_has():
+    violin = replace(VIOLIN, rest=("cello playing", "strings playing", "music"))
+    drawing = Drawing(MixingConfig({"remixed": 1.0}), {"triplet": Pool([violin])}, seed=0)
+    assert {drawing.draw(position).text for position in range(50)} == {"violin playing"}
+
+
+def test_speeds_are_drawn_within_what_is_asked():
+    drawing = Drawing(replace(CONFIG, shares={"synthetic": 1.0, "absent": 1.0}, speed=0.1), pools(), seed=0)
+    drawn = [drawing.draw(position) for position in range(500)]
+    assert all(len(draw.speeds) == 1 + len(draw.others) for draw in drawn)
+    speeds = [speed for draw in drawn for speed in draw.speeds]
+    assert min(speeds) == pytest.approx(0.9)
+    assert max(speeds) == pytest.approx(1.1)
+    assert np.mean(speeds) == pytest.approx(1, abs=0.01)
+
+
 def test_texts_are_balanced_as_asked(draws):
     counts = Counter(draw.text for draw in draws)
     for text in set(TEXTS):

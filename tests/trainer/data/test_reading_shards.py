@@ -13,6 +13,7 @@ import webdataset
 
 from dataengine.errors import UserError
 from manifests.media import encode_stems
+from trainer.data.indexing import index_shards
 from trainer.data.shards import ShardReader, index_shard
 
 RATE = 16_000
@@ -48,6 +49,21 @@ def test_every_sample_with_a_text_is_found_and_read(shard, real_sound):
         read(first, "video.npy")
     with pytest.raises(UserError, match=r"c3\.target\.flac"):
         read(broken, "target.flac")
+
+
+def test_of_a_triplet_target_and_mixture_are_two_sounds_with_names_of_their_own(tmp_path, real_sound):
+    path = tmp_path / "shard-000000-of-000001.tar"
+    phrases = [["music", "banjo playing"], ["music", "singing"]]
+    notes = {"text": "banjo playing", "stem_phrases": phrases, "target_stems": [0]}
+    with webdataset.TarWriter(str(path)) as writer:
+        writer.write(sample("a1", real_sound, **notes))
+    target, mixture = index_shard(str(path))
+    assert (target.names, target.rest) == (("banjo playing", "music"), ("music", "singing"))
+    assert (mixture.names, mixture.parts) == (("music",), ("banjo playing", "music", "singing"))
+    for item, suffix in ((target, "target.flac"), (mixture, "mix.flac")):
+        np.testing.assert_array_equal(ShardReader(RATE)(item, item.sound), ShardReader(RATE)(item, suffix))
+    assert index_shards([str(path)], tmp_path / "index") == index_shards([str(path)], tmp_path / "index")
+    assert index_shards([str(path)], tmp_path / "index") == [target, mixture]
 
 
 def test_object_storage_gives_the_same(shard):

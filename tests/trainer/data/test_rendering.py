@@ -23,6 +23,7 @@ DRAW = Draw(
     others=(PIANO, VOICE),
     snr_db=-7.0,
     others_snr_db=(3.0,),
+    speeds=(1.0, 1.0, 1.0),
     seconds=3.0,
     level_dbfs=-22.0,
     dropped=(False, True, False, False),
@@ -102,6 +103,17 @@ def test_nothing_is_mixed_beyond_the_band_of_the_narrowest_recording(read):
         power = np.abs(np.fft.rfft(waveform)) ** 2
         beyond = power[round(3_100 * len(waveform) / RATE) :].sum() / power.sum()
         assert beyond < 1e-5
+
+
+def test_a_recording_played_faster_is_higher_and_shorter(read):
+    time = np.arange(RATE) / RATE
+    tone, noise = np.sin(2 * np.pi * 440 * time), np.random.default_rng(0).normal(size=RATE)
+    sounds = {"dog": tone.astype(np.float32), "piano": 1e-3 * noise.astype(np.float32)}
+    for speed in (0.9, 1.1):
+        draw = replace(DRAW, others=(PIANO,), others_snr_db=(), speeds=(speed, 1.0), seconds=1.2, snr_db=40.0)
+        target = render(draw, lambda item, member: sounds[item.key], RATE).target
+        spectrum = np.abs(np.fft.rfft(target))
+        assert spectrum.argmax() / 1.2 == pytest.approx(440 * speed, abs=2)
 
 
 def test_spans_lie_where_the_target_sounds(read):

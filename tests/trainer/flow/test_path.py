@@ -46,3 +46,16 @@ def test_every_sample_has_its_own_time():
     for row in range(4):
         alone = StraightPath().point(x0[row : row + 1], x1[row : row + 1], times[row : row + 1])
         torch.testing.assert_close(together[row], alone[0])
+
+
+def test_what_a_point_says_of_its_end_is_the_best_guess_for_data_that_are_noise_too():
+    x0, x1 = torch.randn(2, 1, 200_000)
+    path = StraightPath()
+    for t in (0.0, 0.2, 0.7, 1.0):
+        times = torch.full((1,), t)
+        xt = path.point(x0, x1, times)
+        guess = path.expected_end(xt, times)
+        error = (guess - x1).square().mean()
+        for factor in (0.95, 1.05):  # no other multiple of the point is nearer on average
+            assert error <= (factor * guess - x1).square().mean()
+    torch.testing.assert_close(path.expected_end(x0, torch.zeros(1)), torch.zeros_like(x0))
