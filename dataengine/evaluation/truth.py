@@ -10,37 +10,27 @@ the rest. What a recording holds that is a mixture by itself nobody knows: its c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from dataengine.errors import UserError
 from dataengine.evaluation.metrics import si_sdr
+from dataengine.evaluation.overlap import overlap
 from dataengine.evaluation.phrase_meanings import PhraseMeanings
-from dataengine.models.level import FLOOR_DB, frame_levels
+from dataengine.evaluation.true_scenes import TrueScene, read_scenes
 from dataengine.models.roles import Waveform
 from dataengine.report.run_directory import CANDIDATE, RunDirectory
 from dataengine.report.stored_audio import StoredAudio
-from manifests.media import read_window
 from manifests.progress import Progress
-
-Mask: TypeAlias = "np.ndarray[Any, np.dtype[np.bool_]]"
 
 GAIN_DB = 5.0
 """How much nearer the truth a right target is than the mixture."""
-
-SOUNDING_DB = 40.0
-"""A stem sounds in the frames whose level is within this of its loudest frame's."""
-
-FRAME_SECONDS = 0.02
-LEAST_OVERLAP_SECONDS = 0.25
-"""Two sounds meet if they sound together for this long, in one piece or several."""
 
 RIGHT = "right"
 ABSENT = "the prompted sound is not there"
@@ -65,9 +55,6 @@ JUDGEMENT_SCHEMA = pa.schema(
 """A row a candidate."""
 
 
-_TRUTH_COLUMNS = ("scene", "scene_type", "source", "label", "clips", "spans", "stem")
-
-
 @dataclass(frozen=True)
 class Comparison:
     """Mixture and target against the true stem, SI-SDR in dB, where the stem and the rest both sound."""
@@ -79,20 +66,6 @@ class Comparison:
     def gain(self) -> float:
         """How much nearer the truth the target is."""
         return self.target - self.mixture
-
-
-@dataclass(frozen=True)
-class TrueScene:
-    """What a scene holds."""
-
-    name: str
-    type: str
-    labels: tuple[str, ...]
-    """Of its sources."""
-    stems: tuple[Path | None, ...]
-    """Audio of its sources; None where nobody knows."""
-    clips: tuple[str, ...]
-    """Clips that make up at least half of a source: two scenes that share one are no independent evidence."""
 
 
 @dataclass(frozen=True)
@@ -128,17 +101,6 @@ def judge_run(run: RunDirectory, truths: Sequence[Path]) -> pa.Table:
     return pa.Table.from_pylist(rows, JUDGEMENT_SCHEMA)
 
 
-def read_scenes(truth: Path) -> dict[str, TrueScene]:
-    """The scenes of a truth table, by file name. Raises UserError if it is none."""
-    try:
-        rows = pq.read_table(truth, columns=list(_TRUTH_COLUMNS)).to_pylist()
-    except (OSError, pa.ArrowInvalid) as error:
-        raise UserError("this is no table of what scenes hold", where=str(truth)) from error
-    rows.sort(key=lambda row: (row["scene"], row["source"]))
-    scenes = (_scene(name, list(of_scene), truth.parent) for name, of_scene in groupby(rows, _scene_name))
-    return {scene.name: scene for scene in scenes}
-
-
 def compare(
     mixture: Waveform, target: Waveform, stem: Waveform, rest: Waveform, sample_rate: int
 ) -> Comparison | None:
@@ -146,19 +108,11 @@ def compare(
 
     All have shape [samples].
     """
-    frame = round(FRAME_SECONDS * sample_rate)
-    both = sounding(stem, frame) & sounding(rest, frame)
-    if both.sum() * FRAME_SECONDS < LEAST_OVERLAP_SECONDS:
+    met = overlap(stem, rest, sample_rate)
+    if met is None:
         return None
-    there = np.repeat(both, frame)[: len(stem)]
+    there = met.samples
     return Comparison(si_sdr(mixture[there], stem[there]), si_sdr(target[there], stem[there]))
-
-
-def sounding(stem: Waveform, frame_samples: int) -> Mask:
-    """[frames], whether a stem sounds in each; digital silence never does."""
-    levels = frame_levels(stem, frame_samples)
-    heard: Mask = (levels > levels.max(initial=-np.inf) - SOUNDING_DB) & (levels > FLOOR_DB)
-    return heard
 
 
 @dataclass(frozen=True)
@@ -191,7 +145,7 @@ class _Judge:
         return [self.meanings.names(text, label) for label in scene.labels]
 
     def _reason_without_listening(self, scene: TrueScene, text: str) -> str | None:
-        if None in scene.stems:
+        if not scene.known:
             return UNKNOWN
         named = self._named(scene, text)
         if not any(named):
@@ -210,7 +164,7 @@ class _Judge:
         rate = stored["target"].sample_rate
         window = (candidate.start, candidate.duration, rate)
         if window not in stems:
-            stems[window] = [read_window(str(path), *window) for path in scene.stems]
+            stems[window] = scene.stems(*window)
         named = self._named(scene, candidate.text)
         wanted, rest = (
             np.sum([s for s, n in zip(stems[window], named, strict=True) if n == which], axis=0)
@@ -231,26 +185,3 @@ def _candidates(run: RunDirectory) -> list[Candidate]:
         f"FROM samples WHERE {CANDIDATE} ORDER BY uri, start, sample_id"
     )
     return [Candidate(*row) for row in rows]
-
-
-def _scene_name(row: Mapping[str, Any]) -> str:
-    return str(row["scene"])
-
-
-def _scene(name: str, sources: Sequence[Mapping[str, Any]], folder: Path) -> TrueScene:
-    stems = [source["stem"] for source in sources]
-    return TrueScene(
-        name=name,
-        type=sources[0]["scene_type"],
-        labels=tuple(source["label"] for source in sources),
-        stems=tuple(None if stem is None else folder / stem for stem in stems),
-        clips=tuple(dict.fromkeys(clip for source in sources for clip in _leading_clips(source))),
-    )
-
-
-def _leading_clips(source: Mapping[str, Any]) -> Iterable[str]:
-    """Clips that sound for at least half of the time that a source sounds: no single utterance of many does."""
-    seconds: dict[str, float] = {}
-    for clip, span in zip(source["clips"], source["spans"], strict=True):
-        seconds[clip] = seconds.get(clip, 0.0) + span["end"] - span["start"]
-    return [clip for clip, of_clip in seconds.items() if of_clip >= sum(seconds.values()) / 2]

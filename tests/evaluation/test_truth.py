@@ -2,14 +2,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 
-from dataengine.errors import UserError
-from dataengine.evaluation.truth import ABSENT, GAIN_DB, RIGHT, UNKNOWN, compare, judge_run, read_scenes
+from dataengine.evaluation.truth import ABSENT, GAIN_DB, RIGHT, UNKNOWN, compare, judge_run
 from dataengine.report.run_directory import CANDIDATE, RunDirectory
 from manifests.catalogue.drawing import REAL_MIXTURE
-from manifests.media import read_window
 
 RATE = 16_000
 TIME = np.arange(2 * RATE) / RATE
@@ -38,30 +35,6 @@ def test_sounds_that_never_meet_are_not_compared() -> None:
     first = np.where(TIME < 1, 1, 0).astype(np.float32)
     assert compare(TONE, TONE, TONE * first, TONE * (1 - first), RATE) is None
     assert compare(TONE, TONE, TONE, SILENCE, RATE) is None
-
-
-def test_a_scene_is_the_sum_of_what_its_table_names(demo_directory: Path) -> None:
-    scenes = read_scenes(demo_directory / "truth" / "calibrate.parquet")
-    assert len(scenes) == 30
-    for scene in list(scenes.values())[:4]:
-        if scene.type != REAL_MIXTURE:
-            mixture = read_window(str(demo_directory / "calibrate" / scene.name), 0, 10, RATE)
-            stems = [read_window(str(stem), 0, 10, RATE) for stem in scene.stems]
-            assert np.abs(np.sum(stems, axis=0) - mixture).max() < 1e-4
-
-
-def test_utterances_of_which_a_voice_has_many_do_not_tie_scenes_together(demo_directory: Path) -> None:
-    truth = pq.read_table(demo_directory / "truth" / "calibrate.parquet").to_pandas()
-    long_voices = truth[(truth["category"] == "speech") & (truth["clips"].map(lambda c: len(set(c))) > 4)]
-    scenes = read_scenes(demo_directory / "truth" / "calibrate.parquet")
-    assert len(long_voices)
-    for row in long_voices.to_dict("records"):
-        assert not set(row["clips"]) & set(scenes[row["scene"]].clips)
-
-
-def test_another_table_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no table of what scenes hold"):
-        read_scenes(tmp_path / "missing.parquet")
 
 
 @pytest.fixture(scope="module")
