@@ -4,7 +4,9 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: install demo test soak lint clean
+.PHONY: install demo seed test soak lint clean
+
+STEMS := stages/stems.yaml --set profile=stems_16khz
 
 install: $(STAMP)
 
@@ -17,6 +19,20 @@ demo: install
 	$(BIN)/dataengine demo-data -o data/demo
 	$(BIN)/dataengine index data/demo/pool -o data/demo/pool.parquet --metadata data/demo/pool.csv
 	$(BIN)/dataengine run stages/pseudolabel.yaml --set input=data/demo/pool.parquet --run-dir runs/demo
+
+## Train the seed separator from nothing: recordings, shards, runs/seed/. Stop it, and go on with the same command
+LABELLED := data/labelled/seed
+seed: install
+	$(BIN)/dataengine demo-data --labelled --split seed -o data/labelled
+	$(BIN)/dataengine index $(LABELLED)/music.csv --stems --metadata $(LABELLED)/music.csv -o $(LABELLED)/music.parquet
+	for table in clips held_out; do \
+		$(BIN)/dataengine index $(LABELLED)/$$table.csv --metadata $(LABELLED)/$$table.csv --minimum-seconds 0.1 \
+			-o $(LABELLED)/$$table.parquet || exit; \
+	done
+	$(BIN)/dataengine run $(STEMS) --set input=$(LABELLED)/music.parquet --run-dir runs/seed-triplets
+	$(BIN)/dataengine run $(STEMS) --set input=$(LABELLED)/clips.parquet --run-dir runs/seed-sources
+	$(BIN)/dataengine run $(STEMS) --set input=$(LABELLED)/held_out.parquet --run-dir runs/seed-held-out
+	$(BIN)/dataengine train conf/train/seed.yaml -o runs/seed
 
 ## All tests, the slow ones too
 test: install

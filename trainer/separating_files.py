@@ -72,7 +72,8 @@ def _targets(
                 Piece(prompt, each, recording.read(each.start / rate, each.length / rate, rate))
                 for each in some
             ]
-            yield from zip(some, separator.separate_pieces(pieces, sampling), strict=True)
+            found = separator.hear_pieces(pieces, sampling)
+            yield from ((window, heard.target) for window, heard in zip(some, found, strict=True))
 
     yield from crossfaded(separated())
 

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from dataengine.errors import UserError
 from dataengine.models.profile import Profile, ProfileModels
-from dataengine.models.roles import Waveform
+from dataengine.models.roles import Matrix, TokenEncoder, Waveform
 from dataengine.models.waveforms import resample
 from manifests.identity import seed_of
 from trainer.codec.mdct import MdctCodec, MdctConfig
@@ -56,6 +56,9 @@ class SeparatorConfig:
     """What is longer is separated in windows …"""
     overlap_seconds: float = 2.0
     """… that overlap by so much, and are faded into each other there."""
+    shifts: int = 1
+    """A window is heard so many times, its frames begun a little later each time, and the mean is the answer
+    (cycle spinning, Coifman & Donoho 1995): errors of a transform that is not shift-invariant average out."""
     windows_a_batch: int = 8
 
 
@@ -85,13 +88,26 @@ class Piece:
     """[window.length]"""
 
 
+@dataclass(frozen=True)
+class Heard:
+    """What was found in a mixture or a piece of one; of its length."""
+
+    target: Waveform
+    doubt: Waveform
+    """Standard deviation of the times it was heard, sample by sample; zeros where that was once."""
+
+
 class Separator(ModelHubMixin, library_name="dataengine", license="apache-2.0"):
     """A trained model with its codec and its text encoder."""
 
-    def __init__(self, config: SeparatorConfig, model: SeparationModel) -> None:
+    def __init__(
+        self, config: SeparatorConfig, model: SeparationModel, text_encoder: TokenEncoder | None = None
+    ) -> None:
+        """Without a text encoder, that of the configuration's profile is loaded when it is needed."""
         self.config = config
         self.model = model.eval()
         self.codec = MdctCodec(config.codec)
+        self._text_encoder = text_encoder
 
     @property
     def sample_rate(self) -> int:
@@ -131,23 +147,26 @@ class Separator(ModelHubMixin, library_name="dataengine", license="apache-2.0"):
             replace(each, mixture=resample(each.mixture, sample_rate, self.sample_rate)) for each in prompted
         ]
         stems = []
-        for given, target in zip(prompted, self.targets(at_our_rate, sampling), strict=True):
-            target = _fitted(resample(target, self.sample_rate, sample_rate), len(given.mixture))
+        for given, heard in zip(prompted, self.hear(at_our_rate, sampling), strict=True):
+            target = fitted(resample(heard.target, self.sample_rate, sample_rate), len(given.mixture))
             stems.append((target, given.mixture - target))
         return stems
 
-    def targets(self, prompted: Sequence[Prompted], sampling: SamplingConfig | None = None) -> list[Waveform]:
-        """The target in each mixture; both [samples] at the separator's rate."""
+    def hear(self, prompted: Sequence[Prompted], sampling: SamplingConfig | None = None) -> list[Heard]:
+        """The target in each mixture, with the doubt about it; all at the separator's rate."""
         pieces = [
             Piece(each, window, each.mixture[window.start : window.end])
             for each in prompted
             for window in self.windows(len(each.mixture))
         ]
-        found = iter(zip(pieces, self.separate_pieces(pieces, sampling), strict=True))
-        return [
-            np.concatenate(list(crossfaded((piece.window, target) for piece, target in islice(found, count))))
-            for count in (len(list(self.windows(len(each.mixture)))) for each in prompted)
-        ]
+        found = iter(zip(pieces, self.hear_pieces(pieces, sampling), strict=True))
+        heard = []
+        for each in prompted:
+            own = list(islice(found, len(list(self.windows(len(each.mixture))))))
+            target = crossfaded((piece.window, found.target) for piece, found in own)
+            doubt = crossfaded((piece.window, found.doubt) for piece, found in own)
+            heard.append(Heard(np.concatenate(list(target)), np.concatenate(list(doubt))))
+        return heard
 
     def windows(self, samples: int) -> Iterator[Window]:
         """The windows in which a mixture of so many samples is separated."""
@@ -157,42 +176,54 @@ class Separator(ModelHubMixin, library_name="dataengine", license="apache-2.0"):
         )
         return windows_of(samples, length, overlap)
 
-    def separate_pieces(
-        self, pieces: Sequence[Piece], sampling: SamplingConfig | None = None
-    ) -> list[Waveform]:
+    def hear_pieces(self, pieces: Sequence[Piece], sampling: SamplingConfig | None = None) -> list[Heard]:
         """The target in each piece. Pieces of one length are worked on together, so that none is padded."""
-        targets: dict[int, Waveform] = {}
+        heard: dict[int, Heard] = {}
         by_length = sorted(range(len(pieces)), key=lambda place: pieces[place].window.length)
         for _, places in groupby(by_length, key=lambda place: pieces[place].window.length):
             while some := list(islice(places, self.config.windows_a_batch)):
                 batch = [pieces[place] for place in some]
-                targets |= zip(some, self._separate(batch, sampling or self.config.sampling), strict=True)
-        return [targets[place] for place in range(len(pieces))]
+                heard |= zip(some, self._hear(batch, sampling or self.config.sampling), strict=True)
+        return [heard[place] for place in range(len(pieces))]
 
     @torch.inference_mode()
-    def _separate(self, pieces: Sequence[Piece], sampling: SamplingConfig) -> list[Waveform]:
-        """Targets in pieces of one length."""
-        device = next(self.model.parameters()).device
+    def _hear(self, pieces: Sequence[Piece], sampling: SamplingConfig) -> list[Heard]:
+        """Pieces of one length, at one level, as often as the configuration says."""
         gains = [gain_to(piece.mixture, LEVEL_DBFS) for piece in pieces]
-        levelled = [gain * piece.mixture for gain, piece in zip(gains, pieces, strict=True)]
-        waveforms = torch.stack([torch.from_numpy(each) for each in levelled]).to(device)
+        levelled = np.stack([gain * piece.mixture for gain, piece in zip(gains, pieces, strict=True)])
+        hop, times = self.codec.hop, self.config.shifts
+        found = np.stack(
+            [self._targets(pieces, levelled, number * hop // times, sampling) for number in range(times)]
+        )
+        return [
+            Heard(target / gain, doubt / gain)
+            for target, doubt, gain in zip(found.mean(axis=0), found.std(axis=0), gains, strict=True)
+        ]
+
+    def _targets(
+        self, pieces: Sequence[Piece], mixtures: Matrix, shift: int, sampling: SamplingConfig
+    ) -> Matrix:
+        """Targets in mixtures [pieces, samples], heard with `shift` samples of silence before them."""
+        device = next(self.model.parameters()).device
+        waveforms = torch.from_numpy(np.pad(mixtures, ((0, 0), (shift, 0)))).to(device)
         mixture = self.codec.encode(waveforms)
         states, mask = self._texts.batch([piece.prompt.text for piece in pieces])
         conditions = Conditions(
             mixture=mixture,
             text=states,
             text_mask=mask,
-            spans=torch.stack([self._span_tokens(piece.prompt, piece.window) for piece in pieces]),
+            spans=torch.stack([self._span_tokens(each.prompt, each.window, shift) for each in pieces]),
         ).to(device)
-        noise = torch.stack([self._noise(piece.prompt, piece.window) for piece in pieces]).to(device)
+        noise = torch.stack([self._noise(each.prompt, each.window, shift) for each in pieces]).to(device)
         target, residual = sample(self.model, conditions, noise, sampling).chunk(2, dim=-1)
         target, _ = consistent(self.codec, target, residual, mixture)
-        found = self.codec.decode(target, waveforms.shape[-1]).cpu().numpy()
-        return [each / gain for each, gain in zip(found, gains, strict=True)]
+        found: Matrix = self.codec.decode(target, waveforms.shape[-1]).cpu().numpy()
+        return found[:, shift:]
 
-    def _span_tokens(self, prompt: Prompted, window: Window) -> Tensor:
+    def _span_tokens(self, prompt: Prompted, window: Window, shift: int) -> Tensor:
         """Of a window; a span that lies elsewhere says that nothing sounds here."""
-        centres = self.codec.centres(self.codec.frames(window.length))
+        frames = self.codec.frames(window.length + shift)
+        centres = self.codec.centres(frames) - shift / self.sample_rate
         if not prompt.spans:
             return span_tokens((), (), centres)
         begin, end = window.start / self.sample_rate, window.end / self.sample_rate
@@ -201,14 +232,15 @@ class Separator(ModelHubMixin, library_name="dataengine", license="apache-2.0"):
         ]
         return span_tokens(here, () if here else ((0.0, end - begin),), centres)
 
-    def _noise(self, prompt: Prompted, window: Window) -> Tensor:
+    def _noise(self, prompt: Prompted, window: Window, shift: int) -> Tensor:
         generator = torch.Generator().manual_seed(seed_of(prompt.seed, str(window.start)) % 2**63)
-        frames = self.codec.frames(window.length)
+        frames = self.codec.frames(window.length + shift)
         return torch.randn(frames, 2 * self.codec.channels, generator=generator)
 
     @cached_property
     def _texts(self) -> TextStates:
-        return TextStates(ProfileModels(Profile.load(self.config.profile)).load("text_encoder"))
+        own = ProfileModels(Profile.load(self.config.profile))
+        return TextStates(self._text_encoder or own.load("text_encoder"))
 
     def _save_pretrained(self, save_directory: Path) -> None:
         (save_directory / CONFIG_FILE).write_bytes(CONFIG.dump_json(self.config, indent=2))
@@ -223,7 +255,7 @@ class Separator(ModelHubMixin, library_name="dataengine", license="apache-2.0"):
         return cls.in_folder(folder)
 
     @classmethod
-    def in_folder(cls, folder: Path) -> Separator:
+    def in_folder(cls, folder: Path, text_encoder: TokenEncoder | None = None) -> Separator:
         """The separator that `save_pretrained` wrote. Raises UserError if it is none."""
         try:
             config = CONFIG.validate_json((folder / CONFIG_FILE).read_bytes())
@@ -237,9 +269,9 @@ class Separator(ModelHubMixin, library_name="dataengine", license="apache-2.0"):
         except (ValidationError, json.JSONDecodeError, RuntimeError) as error:
             reason = str(error).partition("\n")[0]
             raise UserError(f"this separator cannot be loaded: {reason}", where=str(folder)) from error
-        return cls(config, model)
+        return cls(config, model, text_encoder)
 
 
-def _fitted(waveform: Waveform, samples: int) -> Waveform:
+def fitted(waveform: Waveform, samples: int) -> Waveform:
     """The waveform with exactly so many samples: resampling there and back may be one off."""
     return np.pad(waveform[:samples], (0, max(samples - len(waveform), 0)))

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from dataengine.models.adapter import Adapter, Runtime, composed_card
+from dataengine.models.doubt import expected_gain_db
 from dataengine.models.roles import Enhanced, Enhancer, ModelCard, Prompt, Stems, Waveform
 from dataengine.models.waveforms import distinct
-
-SILENCE = 1e-9
-"""Energy that counts as none: of ten seconds at −102 dBFS."""
 
 
 class EnhancerRouterAdapter(Adapter):
@@ -60,13 +56,5 @@ def _split(mixture: Waveform, enhanced: Enhanced) -> tuple[Stems, Stems]:
 
 
 def _expected_gain(residual: Waveform, doubt: Waveform | None) -> float | None:
-    """Energy of the residual over that of the doubt, dB.
-
-    The residual is what is wrong with the mixture, taken for the target; the doubt is a guess at what is
-    wrong with the target. On scenes of split calibrate it tells targets that gain 5 dB from others with an
-    AUC of 0.81.
-    """
-    if doubt is None:
-        return None
-    energies = [float(np.sum(each.astype(np.float64) ** 2)) + SILENCE for each in (residual, doubt)]
-    return float(10 * np.log10(energies[0] / energies[1]))
+    """On scenes of split calibrate it tells targets that gain 5 dB from others with an AUC of 0.81."""
+    return None if doubt is None else expected_gain_db(residual, doubt)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -72,6 +73,19 @@ def test_a_quiet_mixture_is_separated_as_a_loud_one(separator, mixture):
     np.testing.assert_allclose(64 * quiet, loud, atol=1e-5)
     silent, _ = separator.separate(np.zeros_like(mixture), sample_rate=RATE, text="banjo")
     assert np.isfinite(silent).all()
+
+
+def test_heard_at_several_shifts_the_mean_is_the_answer_and_the_spread_the_doubt(separator, mixture):
+    def at(shift: int) -> np.ndarray:
+        later = Prompted(np.pad(mixture[:16_000], (shift, 0)), "banjo")
+        separator.config = replace(separator.config, window_seconds=2.0, shifts=1)
+        return separator.hear([later])[0].target[shift:]
+
+    alone, shifted = at(0), at(256)
+    separator.config = replace(separator.config, window_seconds=2.0, shifts=2)
+    (heard,) = separator.hear([Prompted(mixture[:16_000], "banjo")])
+    np.testing.assert_allclose(heard.target, (alone + shifted) / 2, atol=1e-4)
+    np.testing.assert_allclose(heard.doubt, np.abs(alone - shifted) / 2, atol=1e-4)
 
 
 def test_a_folder_gives_back_what_was_saved(separator, mixture, tmp_path):

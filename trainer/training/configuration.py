@@ -13,6 +13,7 @@ from dataengine.pipeline_file import read_pipeline_file
 from dataengine.validation import validated
 from trainer.codec.mdct import MdctConfig
 from trainer.data.drawing import Kind, MixingConfig
+from trainer.flow.sampling import SamplingConfig
 from trainer.flow.times import TimeSampling
 from trainer.presets import PRESETS
 from trainer.training.batches import BatchConfig
@@ -21,6 +22,9 @@ from trainer.training.optimisers import OptimiserConfig
 from trainer.training.schedule import Schedule
 from trainer.training.step import ObjectiveConfig
 from trainer.training.validation import ValidationConfig
+
+NOT_OF_THE_WEIGHTS = {"checkpoints", "steps", "validation", "sampling", "shifts"}
+"""Settings that may change while a run goes on."""
 
 
 class DataConfig(BaseModel):
@@ -72,6 +76,10 @@ class TrainConfig(BaseModel):
     checkpoints: CheckpointConfig = CheckpointConfig()
     validation: ValidationConfig | None = None
     """Of every checkpoint; without it the last one counts as the best."""
+    sampling: SamplingConfig = SamplingConfig()
+    """How the separator that comes of it follows the flow, unless it is told otherwise."""
+    shifts: int = Field(default=1, ge=1)
+    """How often it hears each window (see `SeparatorConfig`)."""
     start_from: str | None = None
     """A checkpoint whose averaged weights the run starts from: fine-tuning."""
     compile: bool = False
@@ -98,6 +106,4 @@ class TrainConfig(BaseModel):
 
     def identity(self) -> str:
         """What decides the weights, as JSON; a run goes on only with the same."""
-        return json.dumps(
-            self.model_dump(mode="json", exclude={"checkpoints", "steps", "validation"}), sort_keys=True
-        )
+        return json.dumps(self.model_dump(mode="json", exclude=NOT_OF_THE_WEIGHTS), sort_keys=True)

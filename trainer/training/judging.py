@@ -21,6 +21,9 @@ VALIDATION_FILE = "validation.jsonl"
 EXAMPLES_FOLDER = "examples"
 SEPARATOR_FOLDER = "separator"
 
+OVERLAP = 0.2
+"""Share of a window by which it overlaps with the next: windows are as long as the samples of training were."""
+
 
 class Judge:
     """Validates checkpoints as they are written, and keeps the best one."""
@@ -68,4 +71,16 @@ def separator_of(config: TrainConfig, checkpoint: Path) -> Separator:
     averaged = load_file(checkpoint / AVERAGE_FILE)
     own = {name: averaged[f"network.{name}"] for name, _ in model.named_parameters()}
     model.load_state_dict(own, strict=False)  # buffers, if any, are not trained
-    return Separator(SeparatorConfig(preset, config.codec, config.profile), model)
+    seconds = config.data.mixing.seconds
+    return Separator(
+        SeparatorConfig(
+            model=preset,
+            codec=config.codec,
+            profile=config.profile,
+            sampling=config.sampling,
+            shifts=config.shifts,
+            window_seconds=seconds,
+            overlap_seconds=OVERLAP * seconds,
+        ),
+        model,
+    )

@@ -78,7 +78,7 @@ def validate(
     """Separate the samples and compare with their stems; the first `count` are written below `examples`."""
     rate = separator.sample_rate
     prompted = [Prompted(sample.mixture, sample.text, (), sample.noise_seed) for sample in samples]
-    targets = separator.targets(prompted, sampling)
+    targets = [heard.target for heard in separator.hear(prompted, sampling)]
     gains: list[tuple[float, float]] = []
     silences: list[float] = []
     for sample, target in zip(samples, targets, strict=True):

@@ -1,0 +1,107 @@
+"""What `dataengine train` made, in the role of a profile's separator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dataengine.errors import UserError
+from dataengine.models.adapter import Adapter, Runtime, digest_of_files
+from dataengine.models.doubt import expected_gain_db
+from dataengine.models.roles import ModelCard, Prompt, Stems, Waveform
+from dataengine.models.waveforms import resample
+from manifests.identity import stable_hash
+from trainer.separator import CONFIG_FILE, WEIGHTS_FILE, Prompted, Separator, fitted
+
+BUNDLED = "seed"
+"""Name of the separator that comes with the package."""
+
+
+class TrainedSeparatorAdapter(Adapter):
+    """A `Separator` in a folder, or the one that is bundled. It asks the profile's text encoder."""
+
+    role = "separator"
+    parts = ("text_encoder",)
+
+    folder: str = BUNDLED
+    """As `dataengine train` leaves it in `separator/`."""
+    licence: str = "Apache-2.0"
+    """Of the weights."""
+    commercial: bool = True
+    """Whether the licence allows commercial use."""
+    steps: int | None = None
+    """Of the solver; by default those that the separator was saved with."""
+    shifts: int | None = None
+    """How often each window is heard; by default as it was saved."""
+
+    def card(self, name: str, parts: Mapping[str, ModelCard]) -> ModelCard:
+        """See Adapter."""
+        place = self._place()
+        files = (place / CONFIG_FILE, place / WEIGHTS_FILE)
+        for file in files:
+            if not file.is_file():
+                raise UserError(
+                    f"this is no separator: {file.name} is missing; make one with `dataengine train`",
+                    where=str(place),
+                )
+        return ModelCard(
+            role=self.role,
+            adapter=name,
+            version=f"adapter{self.revision}",
+            digest=stable_hash(digest_of_files(files), parts["text_encoder"].digest),
+            licence=self.licence,
+            commercial=self.commercial,
+            source=BUNDLED if self.folder == BUNDLED else str(place),
+        )
+
+    def load(self, card: ModelCard, runtime: Runtime, parts: Mapping[str, Any]) -> TrainedSeparator:
+        """See Adapter."""
+        torch.set_num_threads(runtime.threads)
+        separator = Separator.in_folder(self._place(), parts["text_encoder"])
+        config = separator.config
+        separator.config = replace(
+            config,
+            sampling=replace(config.sampling, steps=self.steps or config.sampling.steps),
+            shifts=self.shifts or config.shifts,
+        )
+        separator.model.to(runtime.device)
+        return TrainedSeparator(card, separator)
+
+    def _place(self) -> Path:
+        return bundled_separator() if self.folder == BUNDLED else Path(self.folder)
+
+
+class TrainedSeparator:
+    """A separator of the pipeline (`dataengine.models.roles.Separator`)."""
+
+    def __init__(self, card: ModelCard, separator: Separator) -> None:
+        self.card = card
+        self._separator = separator
+
+    def separate(
+        self, mixtures: Sequence[Waveform], prompts: Sequence[Prompt], sample_rate: int
+    ) -> list[Stems]:
+        """See the role. What lies above half of the separator's own rate is in the residual."""
+        own = self._separator.sample_rate
+        prompted = [
+            Prompted(resample(mixture, sample_rate, own), prompt.text, prompt.spans)
+            for mixture, prompt in zip(mixtures, prompts, strict=True)
+        ]
+        stems = []
+        for mixture, heard in zip(mixtures, self._separator.hear(prompted), strict=True):
+            target = fitted(resample(heard.target, own, sample_rate), len(mixture))
+            residual = mixture - target
+            doubt = fitted(resample(heard.doubt, own, sample_rate), len(mixture))
+            gain = expected_gain_db(residual, doubt) if heard.doubt.any() else None
+            stems.append(Stems(target, residual, gain))
+        return stems
+
+
+def bundled_separator() -> Path:
+    """The folder of the separator that comes with the package."""
+    return Path(str(resources.files("trainer"))) / "seed_separator"
