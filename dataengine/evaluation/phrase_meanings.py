@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import resources
 
@@ -24,20 +25,33 @@ class _Table(RootModel[dict[str, tuple[str, ...]]]):
 class PhraseMeanings:
     """The phrases that name each label."""
 
-    phrases: dict[str, frozenset[str]]
+    phrases: dict[str, tuple[str, ...]]
+    """From general to specific; none where no phrase names a label beyond doubt."""
 
     @classmethod
     def load(cls) -> PhraseMeanings:
         """The table in `manifests/catalogue/`."""
         path = str(resources.files(manifests.catalogue) / TABLE)
         table = validated(_Table, load_located(path), "the table of phrases").root
-        return cls({label: frozenset(map(normalise_prompt, phrases)) for label, phrases in table.items()})
+        return cls({label: tuple(map(normalise_prompt, phrases)) for label, phrases in table.items()})
 
     def names(self, prompt: str, label: str) -> bool:
         """Whether a prompt names what the label stands for; what could be argued about it does not.
 
         Raises UserError for a label that the table does not have.
         """
+        return normalise_prompt(prompt) in self.of(label)
+
+    def of(self, label: str) -> tuple[str, ...]:
+        """The phrases of a label, from general to specific. Raises UserError for one that the table does not have."""
         if label not in self.phrases:
             raise UserError(f"no phrases are given for the label {label!r}; add it to {TABLE}")
-        return normalise_prompt(prompt) in self.phrases[label]
+        return self.phrases[label]
+
+    def prompt_for(self, label: str, others: Iterable[str]) -> str | None:
+        """The most specific phrase that names a label and none of the others; None if there is none.
+
+        Raises UserError for labels that the table does not have.
+        """
+        taken = {phrase for other in others for phrase in self.of(other)}
+        return next((phrase for phrase in reversed(self.of(label)) if phrase not in taken), None)

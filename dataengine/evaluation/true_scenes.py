@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataengine.errors import UserError
+from dataengine.models.adapter import digest_of_files
 from dataengine.models.roles import Waveform
+from manifests.identity import stable_hash
 from manifests.media import read_window
 
 _TRUTH_COLUMNS = (
@@ -35,6 +38,8 @@ class TrueSource:
     label: str
     category: str
     """speech, sound, instrument or music."""
+    spans: tuple[tuple[float, float], ...]
+    """Seconds of the scene in which its clips stand."""
     stem: Path | None
     """Its audio; None where nobody knows what the recording holds."""
 
@@ -55,6 +60,12 @@ class TrueScene:
     def labels(self) -> tuple[str, ...]:
         """Of its sources."""
         return tuple(source.label for source in self.sources)
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash of what is heard in it, and of its labels."""
+        stems = tuple(source.stem for source in self.sources if source.stem is not None)
+        return stable_hash(self.name, *self.labels, digest_of_files(stems))
 
     @property
     def known(self) -> bool:
@@ -92,7 +103,12 @@ def _scene(name: str, rows: Sequence[Mapping[str, Any]], folder: Path) -> TrueSc
         type=rows[0]["scene_type"],
         seconds=rows[0]["duration"],
         sources=tuple(
-            TrueSource(row["label"], row["category"], None if row["stem"] is None else folder / row["stem"])
+            TrueSource(
+                label=row["label"],
+                category=row["category"],
+                spans=tuple((span["start"], span["end"]) for span in row["spans"]),
+                stem=None if row["stem"] is None else folder / row["stem"],
+            )
             for row in rows
         ),
         clips=tuple(dict.fromkeys(clip for row in rows for clip in _leading_clips(row))),

@@ -6,6 +6,7 @@ import random
 import re
 from collections.abc import Callable, Sequence
 from functools import cache
+from typing import Protocol
 
 from manifests.catalogue.recordings import Clip, clips_of
 
@@ -40,6 +41,20 @@ _REAL_SECONDS = 5.0
 _VOICES = {"voice", "laughing", "screaming", "coughing", "sneezing", "crying", "beatboxing", "oooh", "party"}
 
 
+class Labelled(Protocol):
+    """Anything that sounds and has been given a name: a clip, a source of a scene."""
+
+    @property
+    def label(self) -> str:
+        """What it is."""
+        ...
+
+    @property
+    def category(self) -> str:
+        """speech, sound, instrument or music."""
+        ...
+
+
 def draw_sources(split: str, kind: str, rng: random.Random) -> list[list[Clip]]:
     """The clips of each source of a scene: two to four sources, each of one clip, several utterances of
     one speaker, or a short sound that comes several times."""
@@ -57,13 +72,13 @@ def draw_recording(split: str, rng: random.Random) -> Clip:
     return rng.choice([clip for clip in pieces if not has_voice(clip)])
 
 
-def has_voice(clip: Clip) -> bool:
+def has_voice(sound: Labelled) -> bool:
     """Whether a person is heard: speech, laughter, song."""
-    return clip.category == "speech" or bool(_words(clip.label) & _VOICES)
+    return sound.category == "speech" or bool(_words(sound.label) & _VOICES)
 
 
-def could_be_mistaken(one: Clip, other: Clip) -> bool:
-    """Whether a prompt for one of the clips could mean the other: a shared word, or two human voices."""
+def could_be_mistaken(one: Labelled, other: Labelled) -> bool:
+    """Whether a prompt for one of the sounds could mean the other: a shared word, or two human voices."""
     return bool(_words(one.label) & _words(other.label)) or (has_voice(one) and has_voice(other))
 
 

@@ -24,9 +24,9 @@ from pathlib import Path
 import numpy as np
 
 from manifests.catalogue.fetch import fetch, file_path
-from manifests.catalogue.midi import by_instrument
+from manifests.catalogue.midi import by_instrument, instruments_of
 from manifests.catalogue.music import Piece, instruments, licence_of, pieces_of, soundfont_of
-from manifests.catalogue.recordings import clips_of
+from manifests.catalogue.recordings import Clip, clips_of
 from manifests.catalogue.synthesis import RENDER_RATE, check_synthesiser, render
 from manifests.identity import digest_of_ids, stable_hash
 from manifests.lock import sole_writer
@@ -102,6 +102,17 @@ def make_labelled(
     return found
 
 
+def labels_to_train_on(split: str, recordings: Path) -> set[str]:
+    """The labels of a split's clips, without those that are held out, and the instruments of its music.
+
+    Fetches the music. Raises UserError for an unknown split, and where a package cannot be fetched.
+    """
+    pieces = pieces_of(split)
+    fetch(pieces, recordings)
+    played = {name for piece in pieces for name in instruments_of(file_path(piece, recordings))}
+    return played | {clip.label for clip in clips_of(split) if not _is_held_out(clip)}
+
+
 def _render_all(split: LabelledSplit, pieces: Sequence[Piece], recordings: Path, workers: int) -> None:
     """Render the pieces that are not there; a piece's folder appears when it is whole."""
     _forget_others(split)
@@ -161,11 +172,14 @@ def _write_clips(split: LabelledSplit, recordings: Path) -> None:
     tables: dict[Path, list[tuple[str, ...]]] = {split.clips: [], split.held_out: []}
     for clip in clips_of(split.split):
         uri = os.path.relpath(file_path(clip, recordings), beside)
-        held_out = int(clip.sha256[:8], 16) % HELD_OUT_IN == 0
         row = (uri, clip.label, clip.category, clip.speaker, clip.licence)
-        tables[split.held_out if held_out else split.clips].append(row)
+        tables[split.held_out if _is_held_out(clip) else split.clips].append(row)
     for path, rows in tables.items():
         _write_table(path, ("uri", "label", "category", "speaker", "licence"), rows)
+
+
+def _is_held_out(clip: Clip) -> bool:
+    return int(clip.sha256[:8], 16) % HELD_OUT_IN == 0
 
 
 def _write_stems(split: LabelledSplit, pieces: Sequence[Piece]) -> None:

@@ -24,8 +24,18 @@ def by_instrument(path: Path) -> dict[str, bytes]:
 
     piece = mido.MidiFile(path, clip=True)
     played = _instruments_played(piece)
-    names = sorted({name for track in played for name in track.values()})
-    return {name: _only(piece, played, name) for name in names}
+    return {name: _only(piece, played, name) for name in _names(played)}
+
+
+def instruments_of(path: Path) -> list[str]:
+    """The instruments that play in a piece."""
+    import mido
+
+    return _names(_instruments_played(mido.MidiFile(path, clip=True)))
+
+
+def _names(played: list[dict[int, str]]) -> list[str]:
+    return sorted({name for track in played for name in track.values()})
 
 
 def _instruments_played(piece: Any) -> list[dict[int, str]]:

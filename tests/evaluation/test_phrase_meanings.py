@@ -40,3 +40,18 @@ def test_what_prompts_name(prompt: str, label: str, named: bool) -> None:
 def test_an_unknown_label_is_told() -> None:
     with pytest.raises(UserError, match="no phrases are given for the label 'gargoyle'"):
         MEANINGS.names("speech", "gargoyle")
+
+
+@pytest.mark.parametrize(
+    ("label", "others", "prompt"),
+    [
+        ("trumpet", ["a woman speaking"], "trumpet playing"),
+        ("techno music loop", ["cat"], "music"),
+        ("techno music loop", ["trumpet"], None),
+        ("water running", ["ripples"], None),
+        ("car", ["truck/old bus start, pull away with horn"], "car driving"),
+        ("zoop (electronic)", ["cat"], None),
+    ],
+)
+def test_a_prompt_for_one_label_names_no_other(label: str, others: list[str], prompt: str | None) -> None:
+    assert MEANINGS.prompt_for(label, others) == prompt

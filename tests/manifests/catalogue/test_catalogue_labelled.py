@@ -13,7 +13,7 @@ import pytest
 
 from dataengine.errors import UserError
 from manifests.catalogue.fetch import fetch, file_path
-from manifests.catalogue.labelled import make_labelled
+from manifests.catalogue.labelled import labels_to_train_on, make_labelled
 from manifests.catalogue.midi import by_instrument
 from manifests.catalogue.music import (
     Piece,
@@ -84,6 +84,16 @@ def test_the_parts_of_a_piece_are_the_piece(recordings: Path, shortest_piece: Pi
     assert all(notes(part) for part in parts.values())
     drums = {note for note in whole if note[1] == 9}
     assert set(notes(parts["drum kit"])) == drums
+
+
+def test_what_is_trained_on_is_told_by_clips_and_instruments(recordings: Path, shortest_piece: Piece) -> None:
+    labels = labels_to_train_on("gate", recordings)
+    assert {"helicopter", "a woman speaking"} <= labels
+    assert labels >= set(by_instrument(file_path(shortest_piece, recordings)))
+    clips = [clip.label for clip in clips_of("gate")]
+    held_out = set(clips) - labels
+    assert held_out
+    assert all(clips.count(label) < 4 for label in held_out)  # one clip in twelve
 
 
 def test_a_note_that_is_never_let_go_ends_with_the_piece(
