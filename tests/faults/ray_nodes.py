@@ -13,7 +13,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from driver_process import ONE_THREAD, descendants
+from driver_process import ONE_THREAD
+from process_trees import descendants
 
 RAY = Path(sys.executable).with_name("ray")
 SECONDS_TO_START = 120.0

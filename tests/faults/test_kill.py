@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from cheap_job import CheapJob, orphans, results
 from counting_stages import FOLDER, counted
-from driver_process import Driver, Process, gone_within, run_to_end
+from driver_process import Driver, run_to_end
+from process_trees import Process, gone_within
 
 from dataengine.engine.lease import SECONDS_UNTIL_STALE
 

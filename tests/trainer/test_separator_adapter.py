@@ -42,7 +42,9 @@ def mixture(real_sound) -> np.ndarray:
 
 
 def test_a_profile_separates_as_the_folder_does(folder, mixture):
-    found = profile_of(folder).load("separator").separate([mixture] * 2, [Prompt("banjo"), Prompt("rain")], RATE)
+    found = (
+        profile_of(folder).load("separator").separate([mixture] * 2, [Prompt("banjo"), Prompt("rain")], RATE)
+    )
     for text, stems in zip(("banjo", "rain"), found, strict=True):
         target, _ = Separator.from_pretrained(folder).separate(mixture, sample_rate=RATE, text=text)
         np.testing.assert_allclose(stems.target, target, atol=1e-5)

@@ -71,7 +71,7 @@ class Batches:
             collate_fn=self._collate,
             num_workers=workers,
             prefetch_factor=self._config.ahead if workers else None,
-            multiprocessing_context="forkserver" if workers else None,
+            multiprocessing_context="spawn" if workers else None,
         )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from process_trees import descendants, gone_within
 from safetensors.torch import load_file
 
 from dataengine.errors import UserError
@@ -21,6 +22,8 @@ from trainer.training.distributed import World
 from trainer.training.loop import train
 
 KILLS = 4
+SECONDS_TO_DIE = 60.0
+"""Processes that read samples notice within this time that nobody trains any more."""
 
 
 def command(training_file: Path, out: Path, *more: str) -> list[str]:
@@ -34,9 +37,10 @@ ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 def test_a_killed_run_has_the_losses_and_weights_of_one_that_was_not(training_file, tmp_path, losses_in):
     subprocess.run(command(training_file, tmp_path / "whole"), check=True, timeout=300, env=ONE_THREAD)
     killed, chance = tmp_path / "killed", random.Random(0)
+    reader = ("--set", "batch.workers=1")
     for _ in range(KILLS):
         enough = len(losses_in(killed)) if (killed / "log.jsonl").exists() else 0
-        run = subprocess.Popen(command(training_file, killed), env=ONE_THREAD)
+        run = subprocess.Popen(command(training_file, killed, *reader), env=ONE_THREAD)
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline and run.poll() is None:
             done = (killed / "log.jsonl").read_text().count("\n") if (killed / "log.jsonl").exists() else 0
@@ -44,9 +48,11 @@ def test_a_killed_run_has_the_losses_and_weights_of_one_that_was_not(training_fi
                 break
             time.sleep(0.02)
         time.sleep(chance.random() * 0.3)
+        readers = [process for process in descendants(run.pid) if process[0] != run.pid]
         run.send_signal(signal.SIGKILL)
         run.wait()
-    subprocess.run(command(training_file, killed), check=True, timeout=300, env=ONE_THREAD)
+        assert not gone_within(readers, SECONDS_TO_DIE)
+    subprocess.run(command(training_file, killed, *reader), check=True, timeout=300, env=ONE_THREAD)
     assert losses_in(killed) == losses_in(tmp_path / "whole")
     for name in ("model.safetensors", "average.safetensors"):
         ours, theirs = (
