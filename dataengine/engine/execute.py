@@ -36,8 +36,12 @@ TASKS_A_PASS = 4096
 
 SECONDS_BEFORE_NEXT_PASS = (1.0, 60.0)
 """Before the first pass that does again what was put off, and at most, as each pass without progress doubles it."""
+LOSSES_FORGIVEN = 3
+"""Passes in a row that may end with the loss of an actor or a node before a single slice is committed."""
 SECONDS_TO_STOP = 20.0
 """How long slices under way may take to end once the run is asked to stop; clusters kill after 30 s."""
+
+LOG = logging.getLogger(__name__)
 
 
 class EngineError(RuntimeError):
@@ -83,6 +87,7 @@ class Execution:
 
     def __post_init__(self) -> None:
         self._stop_asked = False
+        self._losses = 0
 
     def reports(self, slices: np.ndarray[Any, Any]) -> Iterator[SliceReport]:
         """Do the given slices; yields a report as each is committed or put off.
@@ -98,9 +103,10 @@ class Execution:
         last_progress = time.monotonic()
         while len(todo):
             postponed: str | None = None
-            for report in self._one_pass(todo):
+            for report in self._forgiven(todo):
                 if report.counts:
                     last_progress = time.monotonic()
+                    self._losses = 0
                 postponed = report.postponed or postponed
                 yield report
             left = np.setdiff1d(todo, patiently(self._done, self.settings.patience_minutes))
@@ -126,6 +132,22 @@ class Execution:
         if not self._stop_asked:
             self._stop_asked = True
             ask_to_stop(self.job.storage, self.job.epoch)
+
+    def _forgiven(self, slices: np.ndarray[Any, Any]) -> Iterator[SliceReport]:
+        """A pass, which is over where Ray lost an actor or a node and did not find another by itself."""
+        from ray.exceptions import NodeDiedError, ObjectLostError, RayActorError, WorkerCrashedError
+
+        try:
+            yield from self._one_pass(slices)
+        except (NodeDiedError, ObjectLostError, RayActorError, WorkerCrashedError) as error:
+            self._losses += 1
+            lost = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+            if self._losses > LOSSES_FORGIVEN:
+                raise EngineError(
+                    f"the cluster loses workers before a slice is done ({lost}); run the same command again when "
+                    "its nodes are up"
+                ) from error
+            LOG.warning("a pass ended early, the next one goes on: %s", lost)
 
     def _one_pass(self, slices: np.ndarray[Any, Any]) -> Iterator[SliceReport]:
         """Hand every slice to Ray Data once."""

@@ -17,9 +17,9 @@ from driver_process import ONE_THREAD
 from process_trees import descendants
 
 RAY = Path(sys.executable).with_name("ray")
-SECONDS_TO_START = 120.0
+SECONDS_TO_START = 240.0
 OBJECT_STORE_BYTES = 100_000_000
-SURROUNDINGS = {"RAY_AUTH_MODE": "disabled", "RAY_raylet_start_wait_time_s": "120"}
+SURROUNDINGS = {"RAY_AUTH_MODE": "disabled", "RAY_raylet_start_wait_time_s": "240"}
 """No token, for this machine alone; and time to start where others are at work too."""
 
 
@@ -62,24 +62,21 @@ class Cluster:
         _wait_for_listener(int(port))
 
     def add(self) -> Node:
-        """A further node with one CPU."""
+        """A further node with one CPU, which has joined: two that start at once may want the same ports."""
+        before = self._alive()
         node = self._start([f"--address={self.address}", "--num-cpus=1"])
         self._nodes.append(node)
-        return node
-
-    def wait_for_nodes(self, count: int) -> None:
-        """Wait until so many nodes have joined."""
         deadline = time.monotonic() + SECONDS_TO_START
-        while self._alive() < count:
+        while not self._alive() - before:
             assert time.monotonic() < deadline, (self._folder / "nodes.txt").read_text()
             time.sleep(0.5)
 
-    def _alive(self) -> int:
+    def _alive(self) -> set[object]:
         from ray._raylet import GcsClient
         from ray.core.generated.gcs_pb2 import GcsNodeInfo
 
         infos = GcsClient(address=self.address).get_all_node_info(timeout=SECONDS_TO_START)
-        return sum(info.state == GcsNodeInfo.ALIVE for info in infos.values())
+        return {node for node, info in infos.items() if info.state == GcsNodeInfo.ALIVE}
 
     def close(self) -> None:
         """Kill all nodes."""
