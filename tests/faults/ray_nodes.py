@@ -70,6 +70,7 @@ class Cluster:
         while not self._alive() - before:
             assert time.monotonic() < deadline, (self._folder / "nodes.txt").read_text()
             time.sleep(0.5)
+        return node
 
     def _alive(self) -> set[object]:
         from ray._raylet import GcsClient
