@@ -6,7 +6,6 @@ package's safetensors: starting transformers would take longer than encoding all
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 
 from dataengine.models.adapter import Adapter, PackagedWeights, Runtime
 from dataengine.models.onnx_session import build_graph, open_session
+from dataengine.models.remembered import Remembered
 from dataengine.models.roles import Matrix, ModelCard
 
 WEIGHTS = PackagedWeights(
@@ -62,23 +62,21 @@ class MiniLm:
         self.card = card
         self._session = session
         self._tokenizer = tokenizer
-        self._remembered: OrderedDict[str, Matrix] = OrderedDict()
+        self._remembered: Remembered[str, Matrix] = Remembered(REMEMBERED)
 
     def encode(self, texts: Sequence[str]) -> Matrix:
         """See TextEncoder."""
-        vectors = {text: self._remembered[text] for text in texts if text in self._remembered}
-        vectors.update(self._run([text for text in dict.fromkeys(texts) if text not in vectors], "vectors"))
-        for text, vector in vectors.items():
-            self._remembered[text] = vector
-            self._remembered.move_to_end(text)
-        while len(self._remembered) > REMEMBERED:
-            self._remembered.popitem(last=False)
+        vectors = self._remembered.answers({text: text for text in texts}, self._vectors)
         return np.array([vectors[text] for text in texts], dtype=np.float32).reshape(len(texts), WIDTH)
 
     def encode_tokens(self, texts: Sequence[str]) -> list[Matrix]:
         """See TokenEncoder; the states of the last layer, the marks of a text's start and end among them."""
         states = self._run(list(dict.fromkeys(texts)), "states")
         return [states[text] for text in texts]
+
+    def _vectors(self, texts: list[str]) -> list[Matrix]:
+        vectors = self._run(texts, "vectors")
+        return [vectors[text] for text in texts]
 
     def _run(self, texts: list[str], output: str) -> dict[str, Matrix]:
         """One of the graph's outputs for each text.

@@ -8,10 +8,8 @@ weights but float activations, any number of patches a call, and the embedding.
 from __future__ import annotations
 
 import csv
-import hashlib
 import tempfile
 import zipfile
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -21,8 +19,9 @@ import numpy as np
 
 from dataengine.models.adapter import Adapter, PackagedWeights, Runtime
 from dataengine.models.onnx_session import open_session
+from dataengine.models.remembered import Remembered
 from dataengine.models.roles import Matrix, ModelCard, Tags, Waveform
-from dataengine.models.waveforms import resample
+from dataengine.models.waveforms import fingerprint, resample
 
 WEIGHTS = PackagedWeights(
     distribution="sead",
@@ -73,25 +72,18 @@ class YamNet:
         self.card = card
         self.classes = classes
         self._session = session
-        self._remembered: OrderedDict[bytes, Tags] = OrderedDict()
+        self._remembered: Remembered[bytes, Tags] = Remembered(REMEMBERED)
 
     def tag(self, waveforms: Sequence[Waveform], sample_rate: int) -> list[Tags]:
         """See Tagger; frame `i` begins at 0.48·i s and lasts 0.975 s; what it lacks at the end is silence."""
-        keys = [_fingerprint(waveform, sample_rate) for waveform in waveforms]
-        new = {k: w for k, w in zip(keys, waveforms, strict=True) if k not in self._remembered}
-        known = {key: self._remembered[key] for key in keys if key in self._remembered}
-        known.update(zip(new, self._hear(list(new.values()), sample_rate), strict=True))
-        for key in known:
-            self._remembered[key] = known[key]
-            self._remembered.move_to_end(key)
-        while len(self._remembered) > REMEMBERED:
-            self._remembered.popitem(last=False)
+        keys = [fingerprint(waveform, sample_rate) for waveform in waveforms]
+        known = self._remembered.answers(
+            dict(zip(keys, waveforms, strict=True)), lambda new: self._hear(new, sample_rate)
+        )
         return [known[key] for key in keys]
 
     def _hear(self, waveforms: list[Waveform], sample_rate: int) -> list[Tags]:
         patches = [log_mel_patches(resample(waveform, sample_rate, SAMPLE_RATE)) for waveform in waveforms]
-        if not patches:
-            return []
         together = np.concatenate(patches)
         answers = [
             self._session.run(None, {"audio": together[start : start + PATCHES_PER_CALL]})
@@ -192,9 +184,3 @@ def _mel_filters() -> Matrix:
 def _sigmoid(logits: Matrix) -> Matrix:
     probabilities: Matrix = np.float32(0.5) * (1 + np.tanh(np.float32(0.5) * logits))
     return probabilities
-
-
-def _fingerprint(waveform: Waveform, sample_rate: int) -> bytes:
-    digest = hashlib.blake2b(waveform.tobytes(), digest_size=16)
-    digest.update(str(sample_rate).encode())
-    return digest.digest()

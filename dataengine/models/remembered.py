@@ -1,0 +1,34 @@
+"""Answers of a model that are kept for the next time the same thing is asked."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key")
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
+
+
+class Remembered(Generic[Key, Answer]):
+    """The last answers, at most `limit` of them."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._answers: OrderedDict[Key, Answer] = OrderedDict()
+
+    def answers(
+        self, asked: Mapping[Key, Asked], compute: Callable[[list[Asked]], Sequence[Answer]]
+    ) -> dict[Key, Answer]:
+        """The answer for each key; `compute` is called once, with what is new among `asked`, if anything is."""
+        known = {key: self._answers[key] for key in asked if key in self._answers}
+        new = [key for key in asked if key not in known]
+        if new:
+            known.update(zip(new, compute([asked[key] for key in new]), strict=True))
+        for key, answer in known.items():
+            self._answers[key] = answer
+            self._answers.move_to_end(key)
+        while len(self._answers) > self._limit:
+            self._answers.popitem(last=False)
+        return known
