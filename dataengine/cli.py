@@ -30,6 +30,15 @@ class _Commands(TyperGroup):
             raise typer.Exit(INTERRUPTED) from error
 
 
+class _ModelCommands(TyperGroup):
+    """`dataengine models PROFILE` says the same as `dataengine models list PROFILE`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or args[0] not in (*self.commands, *self.get_help_option_names(ctx)):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
 app = typer.Typer(
     cls=_Commands,
     help="Turn recordings into labelled, filtered training shards for promptable audio separation.",
@@ -49,6 +58,9 @@ StageSources = Annotated[
     typer.Option("--stages", metavar="FILE|MODULE", help="Python file or module with stages of your own."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+CommercialOnly = Annotated[
+    bool, typer.Option("--commercial-only", help="Refuse models whose licence does not allow commercial use.")
+]
 
 
 @app.command("demo-data")
@@ -121,12 +133,13 @@ def validate(
     pipeline: PipelineFile,
     overrides: Overrides = None,
     stages: StageSources = None,
+    commercial_only: CommercialOnly = False,
     as_json: AsJson = False,
 ) -> None:
     """Check a pipeline file whole, without starting anything."""
     from dataengine.commands.validate import validate
 
-    validate(pipeline, overrides or [], stages or [], as_json)
+    validate(pipeline, overrides or [], stages or [], commercial_only, as_json)
 
 
 @app.command()
@@ -150,13 +163,14 @@ def plan(
         float | None, typer.Option(min=1, help="Of the cluster; default: as many as here.")
     ] = None,
     gpus_per_node: Annotated[float, typer.Option(min=0, help="Of the cluster.")] = 0,
+    commercial_only: CommercialOnly = False,
     as_json: AsJson = False,
 ) -> None:
     """Tell what a run would do: worker groups, slices, expected work; here or on a cluster."""
     from dataengine.commands.plan import ClusterShape, plan
 
     shape = ClusterShape(nodes, cpus_per_node, gpus_per_node)
-    plan(pipeline, overrides or [], stages or [], probe, measured, units, shape, as_json)
+    plan(pipeline, overrides or [], stages or [], probe, measured, units, shape, commercial_only, as_json)
 
 
 @app.command()
@@ -185,12 +199,14 @@ def run(
         float | None,
         typer.Option(min=0, help="With --delta: how far a score may move, in interquartile ranges of it."),
     ] = None,
+    commercial_only: CommercialOnly = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a pipeline, or go on with a run that was stopped."""
     from dataengine.commands.run import run
 
-    run(pipeline, run_dir, overrides or [], stages or [], limit, address, fork, delta, delta_margin, as_json)
+    laid = overrides or [], stages or []
+    run(pipeline, run_dir, *laid, limit, address, fork, delta, delta_margin, commercial_only, as_json)
 
 
 @app.command()
@@ -351,17 +367,35 @@ def check_stage(
     check_stage(stage, parameters or [], manifest, pipeline, windows, as_json)
 
 
-@app.command()
-def models(
-    profile: Annotated[
-        str, typer.Argument(help="Name of a profile, or path to a profile file.")
-    ] = "embedded",
+models_app = typer.Typer(cls=_ModelCommands, help="The models of a profile: list them, fetch their weights.")
+app.add_typer(models_app, name="models")
+
+ProfileName = Annotated[str, typer.Argument(help="Name of a profile, or path to a profile file.")]
+
+
+@models_app.command("list")
+def list_models(profile: ProfileName = "embedded", as_json: AsJson = False) -> None:
+    """Role, adapter, licence, and where the weights are; and what else could be used."""
+    from dataengine.commands.models import list_models
+
+    list_models(profile, as_json)
+
+
+@models_app.command("fetch")
+def fetch_models(
+    profile: ProfileName,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="A mirror to carry along; default: the Hugging Face hub's own cache."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the models of a profile: role, adapter, licence, where the weights come from."""
-    from dataengine.commands.models import models
+    """Download the weights of a profile from the Hugging Face hub."""
+    from dataengine.commands.models import fetch_models
 
-    models(profile, as_json)
+    fetch_models(profile, to, as_json)
 
 
 def main() -> None:

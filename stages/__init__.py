@@ -9,6 +9,7 @@ BUILT_IN = {
     "separate": "stages.separate:Separate",
     "text_audio": "stages.text_audio:TextAudio",
     "scene_complexity": "stages.scene_complexity:SceneComplexity",
+    "aesthetics": "stages.aesthetics:Aesthetics",
     "silence_ratio": "stages.silence_ratio:SilenceRatio",
     "speech_presence": "stages.speech_presence:SpeechPresence",
     "levels": "stages.levels:Levels",

@@ -18,6 +18,7 @@ from dataengine.engine.execute import Pool, plan_pools
 from dataengine.engine.grouping import group_stages
 from dataengine.engine.probe import ProbeResult, probe
 from dataengine.errors import UserError
+from dataengine.licences import refuse_non_commercial
 from dataengine.measured import rates_of_probe, rates_of_run
 from dataengine.pipeline import Pipeline
 from dataengine.scale import GroupPlan, Rates, ScaleEstimate, estimate
@@ -73,6 +74,7 @@ def plan(
     measured_run: str | None,
     units: int | None,
     shape: ClusterShape,
+    commercial_only: bool,
     as_json: bool,
 ) -> None:
     """Print the worker groups and the work there is; with rates, the time it takes. Raises UserError."""
@@ -83,6 +85,8 @@ def plan(
             "how long it takes must be measured: add --probe 16, or --measured RUN with a run done before"
         )
     pipeline = Pipeline.load(file, overrides, stages)
+    if commercial_only:
+        refuse_non_commercial(pipeline)
     pools = plan_pools(
         group_stages(pipeline.stages, pipeline.engine.groups), shape.size, pipeline.engine.workers
     )

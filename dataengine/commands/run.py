@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from dataengine.licences import refuse_non_commercial
 from dataengine.pipeline import Pipeline
 from dataengine.report.formats import span_of_time
 
@@ -29,10 +30,13 @@ def run(
     fork: str | None,
     delta: str | None,
     delta_margin: float | None,
+    commercial_only: bool,
     as_json: bool,
 ) -> None:
     """Run a pipeline, write its report, and print what came of it."""
     pipeline = Pipeline.load(path, overrides, stage_sources)
+    if commercial_only:
+        refuse_non_commercial(pipeline)
     from dataengine.report.page import write_report  # the engine takes a second to import
     from dataengine.runner import run as run_pipeline
 

@@ -23,6 +23,9 @@ OBJECT_STORE_BYTES = 512 * 1024 * 1024
 SECONDS_TO_CONNECT = 10.0
 SECONDS_TO_END_RAY_DATA = 60.0
 
+FORWARDED = ("DATAENGINE_MIRROR", "HF_HOME", "HF_HUB_CACHE")
+"""Environment variables that say where weights lie: what holds for the driver holds for workers on other nodes."""
+
 
 @dataclass(frozen=True)
 class ClusterSize:
@@ -116,7 +119,8 @@ def _start(address: str | None) -> None:
 
     # One thread a worker: workers, not threads within them, fill the machine.
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    environment = {"env_vars": threads}
+    places = {name: os.environ[name] for name in FORWARDED if name in os.environ}
+    environment = {"env_vars": {**threads, **places}}
     if address:
         _check_reachable(address)
         try:

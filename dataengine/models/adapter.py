@@ -24,7 +24,11 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from dataengine.errors import UserError
+from dataengine.models.libraries import Library
 from dataengine.models.roles import ModelCard
+
+BLOCK_BYTES = 8 * 1024 * 1024
+"""How much of a weight file is read at a time."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,18 @@ class Adapter(BaseModel, ABC):
     """Roles of the same profile that this model is built from."""
     revision: ClassVar[str] = "1"
     """Raised when the same weights and options give other results than before."""
+    libraries: ClassVar[tuple[Library, ...]] = ()
+    """What must be installed beside the base installation."""
+    not_deciding: ClassVar[frozenset[str]] = frozenset()
+    """Options that leave the model's answers as they are: where its files lie, who may use them."""
+
+    def options(self) -> dict[str, Any]:
+        """The options that decide the model's answers, as plain data."""
+        return self.model_dump(mode="json", exclude=set(self.not_deciding))
+
+    def places(self) -> tuple[Path, ...]:
+        """Where on this machine the weights lie, if not in a package. Raises UserError if they are missing."""
+        return ()
 
     @abstractmethod
     def card(self, name: str, parts: Mapping[str, ModelCard]) -> ModelCard:
@@ -108,9 +124,10 @@ def digest_of_files(paths: tuple[Path, ...]) -> str:
     """Hash of names and contents, 32 hexadecimal digits."""
     digest = hashlib.blake2b(digest_size=16)
     for path in paths:
-        content = path.read_bytes()
-        digest.update(f"{path.name}\0{len(content)}\0".encode())
-        digest.update(content)
+        digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
+        with path.open("rb") as file:
+            while block := file.read(BLOCK_BYTES):
+                digest.update(block)
     return digest.hexdigest()
 
 

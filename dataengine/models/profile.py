@@ -26,6 +26,7 @@ from dataengine.models.adapter import Adapter, Runtime
 from dataengine.models.registry import find_adapter
 from dataengine.models.roles import ROLES, ModelCard
 from dataengine.models.timing import Timed, seconds_in_models
+from dataengine.models.weights import MissingWeightsError, fetch_command
 from dataengine.validation import suggestion, validated
 from dataengine.yaml_source import Located, load_located
 
@@ -90,7 +91,7 @@ class ProfileModels:
         for role in roles:
             adapter = self.profile.adapter(role)
             found |= self.provenance(adapter.parts)
-            found[role] = {**asdict(_card(self._key, role)), "options": adapter.model_dump(mode="json")}
+            found[role] = {**asdict(_card(self._key, role)), "options": adapter.options()}
         return found
 
     def seconds(self) -> float:
@@ -115,12 +116,16 @@ def _card(profile_json: str, role: str) -> ModelCard:
     profile = Profile.model_validate_json(profile_json)
     adapter = profile.adapter(role)
     parts = {part: _card(profile_json, part) for part in adapter.parts}
-    return adapter.card(profile.models[role]["adapter"], parts)
+    try:
+        return adapter.card(profile.models[role]["adapter"], parts)
+    except MissingWeightsError as error:
+        raise UserError(f"{error}; run: {fetch_command(profile.name)}") from error
 
 
 def forget_models() -> None:
-    """Let go of every model that this process has loaded; the next `load` loads it anew."""
+    """Let go of every model that this process has loaded, and of its card; the next `load` loads it anew."""
     _model.cache_clear()
+    _card.cache_clear()
 
 
 def profile_names() -> list[str]:

@@ -23,6 +23,10 @@ BUILT_IN = {
     "voice2gender": "dataengine.models.voice2gender:Voice2GenderAdapter",
     "dtln": "dataengine.models.dtln:DtlnAdapter",
     "nsnet2": "dataengine.models.nsnet2:NsNet2Adapter",
+    "clap": "dataengine.models.clap:ClapAdapter",
+    "laion_clap": "dataengine.models.laion_clap:LaionClapAdapter",
+    "audiobox": "dataengine.models.audiobox:AudioboxAdapter",
+    "production_complexity": "dataengine.models.production_complexity:ProductionComplexityAdapter",
     "enhancer_router": "dataengine.models.enhancer_router:EnhancerRouterAdapter",
 }
 """Name in a profile → `module:Class`; the module is imported when a profile names the adapter."""

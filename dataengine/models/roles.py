@@ -19,6 +19,7 @@ ROLES = (
     "tagger",
     "text_encoder",
     "text_audio_scorer",
+    "aesthetics_scorer",
     "scene_complexity_scorer",
     "voice_activity_detector",
     "gender_classifier",
@@ -136,6 +137,27 @@ class TextAudioScorer(Model, Protocol):
         self, texts: Sequence[str], waveforms: Sequence[Waveform], sample_rate: int
     ) -> list[TextAudioScore]:
         """The agreement of each text with the waveform at the same place."""
+        ...
+
+
+@dataclass(frozen=True)
+class Aesthetics:
+    """How listeners would rate a waveform, each from 1 to 10."""
+
+    production_quality: float
+    """How well it is recorded and produced."""
+    production_complexity: float
+    """How much sounds in it at once; low for a clean single source."""
+    content_enjoyment: float
+    content_usefulness: float
+    """How well it would serve as material to create with."""
+
+
+class AestheticsScorer(Model, Protocol):
+    """Predicts ratings of listeners (Audiobox aesthetics in the reference)."""
+
+    def rate(self, waveforms: Sequence[Waveform], sample_rate: int) -> list[Aesthetics]:
+        """The ratings of each waveform."""
         ...
 
 

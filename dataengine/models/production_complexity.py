@@ -1,0 +1,39 @@
+"""Audiobox's production complexity as scene complexity: what the reference filters by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dataengine.models.adapter import Adapter, Runtime, composed_card
+from dataengine.models.roles import AestheticsScorer, Matrix, ModelCard, Waveform
+
+
+class ProductionComplexityAdapter(Adapter):
+    """The scorer has no options."""
+
+    role = "scene_complexity_scorer"
+    parts = ("aesthetics_scorer",)
+
+    def card(self, name: str, parts: Mapping[str, ModelCard]) -> ModelCard:
+        """See Adapter."""
+        return composed_card(self, name, parts)
+
+    def load(self, card: ModelCard, runtime: Runtime, parts: Mapping[str, Any]) -> ProductionComplexity:
+        """See Adapter."""
+        return ProductionComplexity(card, parts["aesthetics_scorer"])
+
+
+class ProductionComplexity:
+    """A SceneComplexityScorer: about 1 for one sound by itself to 10 for a dense production."""
+
+    def __init__(self, card: ModelCard, scorer: AestheticsScorer) -> None:
+        self.card = card
+        self._scorer = scorer
+
+    def complexity(self, waveforms: Sequence[Waveform], sample_rate: int) -> Matrix:
+        """See SceneComplexityScorer."""
+        rated = self._scorer.rate(waveforms, sample_rate)
+        return np.array([each.production_complexity for each in rated], dtype=np.float32)
