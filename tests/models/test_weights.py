@@ -151,11 +151,12 @@ def test_a_library_that_is_not_installed_is_answered_with_the_command_that_insta
 
 def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """The command line, with the hub and its cache where the environment says."""
+    allowed = {name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"}
     return subprocess.run(
         [sys.executable, "-m", "dataengine.cli", *arguments],
         capture_output=True,
         text=True,
-        env={**os.environ, "HF_HUB_DISABLE_TELEMETRY": "1", **environment},
+        env={**allowed, "HF_HUB_DISABLE_TELEMETRY": "1", **environment},
     )
 
 
