@@ -16,6 +16,8 @@ from manifests.catalogue.drawing import could_be_mistaken
 from manifests.identity import seed_of, stable_hash
 
 Spans = tuple[tuple[float, float], ...]
+Place = tuple[str, int | None]
+"""A scene and one of its sources: what several ways to ask for the same have in common."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,11 @@ class Question:
     def id(self) -> str:
         """Hash of the scene, the prompt and the right answer."""
         return stable_hash("question", self.scene.digest, str(self.wanted), self.text, repr(self.spans))
+
+    @property
+    def place(self) -> Place:
+        """The scene and what is wanted of it."""
+        return self.scene.name, self.wanted
 
     @property
     def target(self) -> TrueSource | None:
@@ -132,16 +139,14 @@ def with_true_spans(questions: Sequence[Question]) -> list[Question]:
     ]
 
 
-def removals(questions: Sequence[Question]) -> dict[str, Question]:
-    """Id of a question → the one for the other source, where a scene has two and both are asked for.
+def removals(questions: Sequence[Question]) -> dict[Place, Place]:
+    """Place of a question → that of the other source's, where a scene has two and both are asked for.
 
     What is left when the other source is taken out is the same sound that the question asks for.
     """
-    asked = {(question.scene.name, question.wanted): question for question in questions}
-    pairs = {}
-    for question in questions:
-        if len(question.scene.sources) == 2 and question.wanted is not None:
-            other = asked.get((question.scene.name, 1 - question.wanted))
-            if other is not None:
-                pairs[question.id] = other
+    asked = {question.place: question.scene for question in questions}
+    pairs: dict[Place, Place] = {}
+    for (name, source), scene in asked.items():
+        if source is not None and len(scene.sources) == 2 and (name, 1 - source) in asked:
+            pairs[name, source] = (name, 1 - source)
     return pairs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 import pandas as pd
@@ -12,10 +12,11 @@ from dataengine.evaluation.bootstrap import ClipBootstrap, Summary
 from dataengine.evaluation.contest import Contest
 from dataengine.evaluation.contestants import Contestant
 from dataengine.evaluation.proportion import Clusters, Share, share
-from dataengine.evaluation.questions import Question
-from dataengine.evaluation.strata import stratum_of
+from dataengine.evaluation.questions import Place, Question
+from dataengine.evaluation.strata import Stratum, stratum_of
 
 TARGET, RESIDUAL = "target_gain", "residual_gain"
+_COLUMNS = (TARGET, RESIDUAL, "clips", *(field.name for field in fields(Stratum)))
 SILENT_DB = -20.0
 """An answer to a prompt for what is not there is silent if it is at least so far below the mixture."""
 
@@ -35,17 +36,20 @@ def gains(
 ) -> pd.DataFrame:
     """SI-SDR improvement over the mixture, in dB, of the contestant's answers where there was something to separate.
 
-    A row a question, whose id is the index: `target_gain`, `residual_gain`, `clips`, and the fields of `Stratum`.
-    `seen` are the phrases of all labels trained on.
+    A row a question that has a target, under its place (scene and source): `target_gain`, `residual_gain`,
+    `clips`, and the fields of `Stratum`. `seen` are the phrases of all labels trained on.
     """
-    rows = []
+    places, rows = [], []
     for question in questions:
         worth = contest.worth(contestant, question)
         if worth is not None and worth.met:
             stratum = asdict(stratum_of(question, worth.overlap, seen))
-            own = {TARGET: worth.target_gain, RESIDUAL: worth.residual_gain, "clips": question.clips}
-            rows.append({"question": question.id, **own, **stratum})
-    return pd.DataFrame(rows).set_index("question") if rows else pd.DataFrame()
+            places.append(question.place)
+            rows.append(
+                {TARGET: worth.target_gain, RESIDUAL: worth.residual_gain, "clips": question.clips, **stratum}
+            )
+    index = pd.MultiIndex.from_tuples(places, names=["scene", "source"]) if places else None
+    return pd.DataFrame(rows, index=index, columns=_COLUMNS)
 
 
 def groups(found: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -82,16 +86,17 @@ def differences(one: pd.DataFrame, other: pd.DataFrame) -> dict[str, Summary]:
     }
 
 
-def removal_against_extraction(found: pd.DataFrame, pairs: Mapping[str, Question]) -> Summary | None:
+def removal_against_extraction(found: pd.DataFrame, pairs: Mapping[Place, Place]) -> Summary | None:
     """How much nearer the truth a sound is when the other one is taken out than when it is asked for, dB.
 
     `pairs` are the `removals` of the questions that `found` answers; None without any.
     """
-    asked = found[[question in pairs and pairs[question].id in found.index for question in found.index]]
+    asked = found[[pairs.get(place) in found.index for place in found.index]]
     if asked.empty:
         return None
-    removed = np.array([found.at[pairs[question].id, RESIDUAL] for question in asked.index])
-    return ClipBootstrap(asked["clips"].tolist()).summary(removed - asked[TARGET].to_numpy())
+    others = pd.MultiIndex.from_tuples([pairs[place] for place in asked.index])
+    gained = found[RESIDUAL].reindex(others).to_numpy() - asked[TARGET].to_numpy()
+    return ClipBootstrap(asked["clips"].tolist()).summary(gained)
 
 
 def silence(contest: Contest, contestant: Contestant, questions: Sequence[Question]) -> Silence | None:

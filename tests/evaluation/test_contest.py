@@ -79,7 +79,7 @@ def test_gains_are_what_the_leak_leaves(scenes: list[TrueScene], tmp_path: Path)
     contest, contestant = Contest(tmp_path / "answers", RATE), Knowing("tenth", 0.1)
     contest.hold([Entry(contestant, questions)])
     found = gains(contest, contestant, questions, frozenset())
-    two = [question.id for question in questions if len(question.scene.sources) == 2]
+    two = [question.place for question in questions if len(question.scene.sources) == 2]
     assert found.loc[two, "target_gain"].to_numpy() == pytest.approx(20, abs=0.2)
     assert summaries(found.loc[two])["target_gain"].median.value == pytest.approx(20, abs=0.2)
 
@@ -128,7 +128,7 @@ def test_groups_hold_the_questions_they_name(scenes: list[TrueScene], tmp_path: 
     contest, contestant = Contest(tmp_path / "answers", RATE), Knowing("tenth", 0.1)
     contest.hold([Entry(contestant, questions)])
     found = gains(contest, contestant, questions, {"cat meowing", "man speaking"})
-    texts = {question.id: (question.scene.name, question.text) for question in questions}
+    texts = {question.place: (question.scene.name, question.text) for question in questions}
     held = {name: {texts[each] for each in some.index} for name, some in groups(found)}
     assert len(held["all"]) == len(questions)
     assert held["speech against sound"] == {("0", "woman speaking"), ("2", "man speaking")}
@@ -175,7 +175,7 @@ def test_specialists_answer_on_their_ground_either_way_round(scenes: list[TrueSc
     contest = Contest(tmp_path / "answers", RATE)
     contest.hold([Entry(speech, questions)])
     found = gains(contest, speech, questions, frozenset())
-    low_and_high = [each.id for each in questions if each.scene.name in "05"]
+    low_and_high = [each.place for each in questions if each.scene.name in "05"]
     assert found.loc[low_and_high, ["target_gain", "residual_gain"]].to_numpy().min() > 20
 
 

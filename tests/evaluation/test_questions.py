@@ -106,13 +106,11 @@ def test_true_spans_are_those_of_the_target(scenes: list[TrueScene], tmp_path: P
 
 
 def test_removal_is_asking_for_the_other_one_of_two(scenes: list[TrueScene]) -> None:
-    questions = extractions(scenes, MEANINGS)
-    pairs = removals(questions)
-    of_place = {(each.scene.name, each.wanted): each for each in questions}
-    assert pairs[of_place["0", 0].id] is of_place["0", 1]
-    assert pairs[of_place["0", 1].id] is of_place["0", 0]
-    assert of_place["3", 0].id not in pairs  # nobody can ask for the other
-    assert of_place["4", 0].id not in pairs  # there are two others
+    pairs = removals(extractions(scenes, MEANINGS))
+    assert pairs["0", 0] == ("0", 1)
+    assert pairs["0", 1] == ("0", 0)
+    assert ("3", 0) not in pairs  # nobody can ask for the other
+    assert ("4", 0) not in pairs  # there are two others
 
 
 def test_scenes_without_leading_clips_are_evidence_of_their_own(tmp_path: Path) -> None:
