@@ -25,6 +25,7 @@ from trainer.layers import (
     RMSNorm,
     SwiGLU,
     TimeEmbedding,
+    mean_over_tokens,
     modulate,
     rotations,
 )
@@ -47,6 +48,9 @@ class DiTConfig:
     """Numbers in the feature of a video frame."""
     log_magnitude: bool = False
     """Whether the mixture's log-magnitudes stand beside its latents; for codecs that are transforms."""
+    text_modulation: bool = False
+    """Whether the mean of the text's states is added to the time's embedding, and so modulates all blocks. The
+    reference has cross-attention alone; a small network learns sooner what it is asked for when it is told twice."""
     alignment_block: int = 1
     """Number, from 1, of the block after which the auxiliary loss reads the hidden states."""
 
@@ -77,6 +81,8 @@ class DiT(nn.Module):
         self.text = TextMemory(config.text_width, dim)
         self.neighbours = ConvolutionBlock(dim)
         self.time = TimeEmbedding(dim)
+        if config.text_modulation:
+            self.pooled_text = nn.Linear(config.text_width, dim, bias=False)
         self.modulation = nn.Linear(dim, 6 * dim)
         self.blocks = nn.ModuleList(DiTBlock(config) for _ in range(config.blocks))
         self.outputs = DiTOutputs(dim, outputs * stems)
@@ -92,6 +98,8 @@ class DiT(nn.Module):
         h = self.neighbours(h, c.frame_mask)
 
         time = self.time(t)
+        if self.config.text_modulation:
+            time = time + self.pooled_text(mean_over_tokens(c.text, c.text_mask))
         modulation = self.modulation(functional.silu(time)).view(len(t), 6, 1, -1)
         memory = self.text(c.text, t)
         rotation = rotations(h.shape[1], self.config.dim // self.config.heads, h.device)

@@ -166,6 +166,12 @@ def mean_over_frames(values: Tensor, frame_mask: Tensor | None) -> Tensor:
     return (values * frame_mask).sum(dim=1) / frame_mask.sum(dim=1)
 
 
+def mean_over_tokens(states: Tensor, mask: Tensor) -> Tensor:
+    """[batch, width], the mean of states [batch, tokens, width] where the mask [batch, tokens] is true."""
+    weights = mask[..., None].to(states.dtype)
+    return (states * weights).sum(dim=1) / weights.sum(dim=1)
+
+
 def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
     """x [batch, frames, dim], shifted and scaled channel by channel: shift and scale are [batch, 1, dim]."""
     return x * (1 + scale) + shift

@@ -21,6 +21,7 @@ def _embedded(dim: int, blocks: int, heads: int, hidden: int) -> ModelConfig:
         hidden=hidden,
         text_width=MINILM_WIDTH,
         log_magnitude=True,
+        text_modulation=True,
         alignment_block=(blocks + 1) // 2,
     )
     return ModelConfig(dit, prediction="gated_x1", sees="expected")

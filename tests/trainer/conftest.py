@@ -18,7 +18,15 @@ RATE = 16_000
 LEVEL_DBFS = -28.0
 
 SMALL = DiTConfig(
-    channels=6, dim=32, blocks=2, heads=2, hidden=40, text_width=10, video_width=5, log_magnitude=True
+    channels=6,
+    dim=32,
+    blocks=2,
+    heads=2,
+    hidden=40,
+    text_width=10,
+    video_width=5,
+    log_magnitude=True,
+    text_modulation=True,
 )
 
 

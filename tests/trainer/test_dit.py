@@ -80,6 +80,13 @@ def test_everything_it_is_told_reaches_the_output(dit, x, conditions, changed):
     assert ((before - after.stems).abs().amax(dim=(1, 2)) > 1e-3).all()
 
 
+def test_text_modulates_the_blocks_besides_being_read(dit, x, conditions):
+    for block in dit.blocks:
+        torch.nn.init.zeros_(block.text_attention.out.weight)
+    other = dit(x, T, replace(conditions, text=conditions.text + 0.5)).stems
+    assert ((dit(x, T, conditions).stems - other).abs().amax(dim=(1, 2)) > 1e-3).all()
+
+
 def test_a_frame_hears_all_others(dit, x, conditions):
     changed = x.clone()
     changed[:, -1] += 1
