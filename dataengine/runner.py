@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -221,8 +221,9 @@ def _label(
         execution.ask_to_stop()
         stop_within(SECONDS_TO_STOP)
 
-    with log, metrics, raising_after(StoppedError) as stop_within, on_sigterm(stop):
-        for report in _reports(taking_over, execution, size, todo, lease):
+    coming = closing(_reports(taking_over, execution, size, todo, lease))
+    with log, metrics, raising_after(StoppedError) as stop_within, on_sigterm(stop), coming as reports:
+        for report in reports:
             for record in (progress, events, metrics, log):
                 record.add(report)
             counts = progress.done_before + progress.counts
@@ -240,7 +241,7 @@ def _reports(
     size: ClusterSize,
     todo: np.ndarray[Any, Any],
     lease: Lease,
-) -> Iterator[SliceReport]:
+) -> Generator[SliceReport, None, None]:
     """What becomes of the slices: first of those that an earlier run has done, then of the others."""
     try:
         done = []

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ OBJECT_STORE_BYTES = 512 * 1024 * 1024
 
 SECONDS_TO_CONNECT = 10.0
 SECONDS_TO_END_RAY_DATA = 60.0
+THREADS_OF_RAY_DATA = ("StreamingExecutor", "iter_threaded")
+"""How the names begin of the threads that follow an execution in the driver."""
 
 FORWARDED = ("DATAENGINE_MIRROR", "HF_HOME", "HF_HUB_CACHE")
 """Environment variables that say where weights lie: what holds for the driver holds for workers on other nodes."""
@@ -97,15 +100,18 @@ def _signals_kept() -> Iterator[None]:
 
 
 def _end_ray_data() -> None:
-    """End the executions of Ray Data that were given up, and wait for their threads.
+    """End the executions of Ray Data that were given up, and wait for its threads.
 
     A thread that asks Ray for something after `ray.shutdown` has the process end at once, with exit code 1 and
-    without a word. Ray Data waits two seconds for its own threads, which on a busy machine is too short (2.60).
+    without a word. Ray Data waits two seconds for one of its threads and not at all for the others (2.60).
     """
-    for thread in threading.enumerate():
-        if thread.name.startswith("StreamingExecutor"):
-            thread.shutdown(force=True)  # type: ignore[attr-defined]
-            thread.join(SECONDS_TO_END_RAY_DATA)
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith(THREADS_OF_RAY_DATA)]
+    for thread in threads:
+        if hasattr(thread, "shutdown"):  # the execution itself, which the others follow
+            thread.shutdown(force=True)
+    deadline = time.monotonic() + SECONDS_TO_END_RAY_DATA
+    for thread in threads:
+        thread.join(max(deadline - time.monotonic(), 0.0))
 
 
 def _flush_streams() -> None:

@@ -11,6 +11,7 @@ import logging
 import math
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,7 +142,7 @@ class Execution:
             yield from self._one_pass(slices)
         except (NodeDiedError, ObjectLostError, RayActorError, WorkerCrashedError) as error:
             self._losses += 1
-            lost = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+            lost = f"{type(error).__name__}: {' '.join(str(error).split())}"
             if self._losses > LOSSES_FORGIVEN:
                 raise EngineError(
                     f"the cluster loses workers before a slice is done ({lost}); run the same command again when "
@@ -152,8 +153,8 @@ class Execution:
     def _one_pass(self, slices: np.ndarray[Any, Any]) -> Iterator[SliceReport]:
         """Hand every slice to Ray Data once."""
         stopped: set[tuple[str, int]] = set()
-        for row in self._dataset(slices).iter_rows():
-            report = SliceReport.from_json(row[MESSAGE])
+        for message in messages_of(self._dataset(slices)):
+            report = SliceReport.from_json(message)
             if report.fatal:
                 raise EngineError(f"a worker could not be set up:\n{report.fatal}")
             if report.no_space:
@@ -211,6 +212,13 @@ def pool_of_actors(
         num_gpus=gpus or None,
         fn_constructor_args=arguments,
     )
+
+
+def messages_of(dataset: Any) -> Iterator[str]:
+    """What the dataset's actors answer. Whoever stops listening ends the execution, and need not wait for garbage."""
+    with closing(iter(dataset.iter_rows())) as rows:
+        for row in rows:
+            yield row[MESSAGE]
 
 
 def _quieten() -> None:

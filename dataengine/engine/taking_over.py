@@ -10,7 +10,7 @@ import cloudpickle
 import numpy as np
 
 from dataengine.engine.cluster import ClusterSize
-from dataengine.engine.execute import SHARE_OF_CPUS, pool_of_actors, slices_for_ray
+from dataengine.engine.execute import SHARE_OF_CPUS, messages_of, pool_of_actors, slices_for_ray
 from dataengine.engine.job import Job
 from dataengine.engine.messages import SliceReport
 from dataengine.engine.parts import commit, part_of
@@ -36,9 +36,9 @@ class TakingOver:
             workers=workers,
             cpus=SHARE_OF_CPUS,
         )
-        for row in dataset.iter_rows():
-            if row[MESSAGE]:
-                yield SliceReport.from_json(row[MESSAGE])
+        for message in messages_of(dataset):
+            if message:
+                yield SliceReport.from_json(message)
 
 
 class ReuseActor:

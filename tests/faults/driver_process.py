@@ -14,6 +14,13 @@ from process_trees import Process, descendants
 
 DATAENGINE = Path(sys.executable).with_name("dataengine")
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "RAY_ADDRESS": "", "RAY_ENABLE_AUTO_CONNECT": "0"}
+LEFT_BY_RAY = "RAY_AUTH_MODE"
+"""Set by Ray in a process that had a cluster of its own; a driver that kept it would be refused by others."""
+
+
+def surroundings() -> dict[str, str]:
+    """The environment that the tests were started in."""
+    return {name: value for name, value in os.environ.items() if name != LEFT_BY_RAY}
 
 
 class Driver:
@@ -30,7 +37,7 @@ class Driver:
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **ONE_THREAD, **(environment or {})},
+                env={**surroundings(), **ONE_THREAD, **(environment or {})},
                 start_new_session=True,
             )
         self.pid = self._process.pid
