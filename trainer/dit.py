@@ -46,8 +46,9 @@ class DiTConfig:
     """Numbers in a state of the text encoder."""
     video_width: int = 1024
     """Numbers in the feature of a video frame."""
-    log_magnitude: bool = False
-    """Whether the mixture's log-magnitudes stand beside its latents; for codecs that are transforms."""
+    transform_power: float | None = None
+    """The power by which a codec that is a transform compresses its coefficients: the mixture's log magnitudes stand
+    beside its latents then."""
     text_modulation: bool = False
     """Whether the mean of the text's states is added to the time's embedding, and so modulates all blocks. The
     reference has cross-attention alone; a small network learns sooner what it is asked for when it is told twice."""
@@ -74,7 +75,7 @@ class DiT(nn.Module):
         super().__init__()
         self.config = config
         dim, stems = config.dim, 2 * config.channels
-        mixture = mixture_width(config.channels, log_magnitude=config.log_magnitude)
+        mixture = mixture_width(config.channels, config.transform_power)
         self.inputs = nn.Linear(stems + mixture, dim)
         self.video = VideoGate(config.video_width, dim)
         self.spans = SpanGate(dim)
@@ -82,7 +83,7 @@ class DiT(nn.Module):
         self.neighbours = ConvolutionBlock(dim)
         self.time = TimeEmbedding(dim)
         if config.text_modulation:
-            self.pooled_text = nn.Linear(config.text_width, dim, bias=False)
+            self.pooled_text = SwiGLU(config.text_width, dim, dim)
         self.modulation = nn.Linear(dim, 6 * dim)
         self.blocks = nn.ModuleList(DiTBlock(config) for _ in range(config.blocks))
         self.outputs = DiTOutputs(dim, outputs * stems)
@@ -92,7 +93,7 @@ class DiT(nn.Module):
     def forward(self, x: Tensor, t: Tensor, conditions: Conditions) -> DiTOutput:
         """One evaluation at stems x [batch, frames, 2 · channels] (target, then residual) and times t [batch]."""
         c = conditions
-        mixture = mixture_features(c.mixture, log_magnitude=self.config.log_magnitude)
+        mixture = mixture_features(c.mixture, self.config.transform_power)
         h = self.inputs(torch.cat([x, mixture], dim=-1))
         h = self.spans(self.video(h, c.video), c.spans)
         h = self.neighbours(h, c.frame_mask)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from trainer.codec.mdct import MdctConfig
 from trainer.dit import DiTConfig
 from trainer.model import ModelConfig
 
-MDCT_BINS = 512
+MDCT = MdctConfig()
 MINILM_WIDTH = 384
+SMALL_VIT_WIDTH = 384
 DACVAE_CHANNELS = 128
 T5_BASE_WIDTH = 768
 
@@ -14,13 +16,14 @@ T5_BASE_WIDTH = 768
 def _embedded(dim: int, blocks: int, heads: int, hidden: int) -> ModelConfig:
     """For the training-free codec and the bundled text encoder: what trains fast when it is small."""
     dit = DiTConfig(
-        channels=MDCT_BINS,
+        channels=MDCT.bins,
         dim=dim,
         blocks=blocks,
         heads=heads,
         hidden=hidden,
         text_width=MINILM_WIDTH,
-        log_magnitude=True,
+        video_width=SMALL_VIT_WIDTH,
+        transform_power=MDCT.power,
         text_modulation=True,
         alignment_block=(blocks + 1) // 2,
     )

@@ -25,7 +25,7 @@ SMALL = DiTConfig(
     hidden=40,
     text_width=10,
     video_width=5,
-    log_magnitude=True,
+    transform_power=0.75,
     text_modulation=True,
 )
 
