@@ -37,6 +37,7 @@ seed: install
 	$(BIN)/dataengine run $(STEMS) --set input=$(LABELLED)/clips.parquet --run-dir runs/seed-sources
 	$(BIN)/dataengine run $(STEMS) --set input=$(LABELLED)/held_out.parquet --run-dir runs/seed-held-out
 	$(BIN)/dataengine train conf/train/seed.yaml -o runs/seed
+	$(BIN)/dataengine train conf/train/seed-longer.yaml -o runs/seed-longer
 
 ## All tests, the slow ones too
 test: install

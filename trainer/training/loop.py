@@ -190,10 +190,13 @@ def _head(config: TrainConfig, dim: int) -> nn.Module | None:
 def _take_weights(objective: Objective, place: str) -> None:
     """Start from the averaged weights of a checkpoint; the auxiliary head may be new, or be left behind."""
     found = load_file(Path(place) / AVERAGE_FILE)
-    wanted = {name for name, _ in objective.network.named_parameters(prefix="network")}
-    missing = wanted - set(found)
+    wanted = dict(objective.network.named_parameters(prefix="network"))
+    missing = [name for name, own in wanted.items() if name not in found or found[name].shape != own.shape]
     if missing:
-        raise UserError(f"the checkpoint lacks {len(missing)} weights, {min(missing)} first", where=place)
+        raise UserError(
+            f"the checkpoint is of another network: it lacks {len(missing)} weights of this shape, {missing[0]} first",
+            where=place,
+        )
     own = {name: tensor for name, tensor in found.items() if name in dict(objective.named_parameters())}
     objective.load_state_dict(own, strict=False)
 

@@ -92,6 +92,13 @@ def test_a_fine_tuning_starts_from_the_average_of_what_was_trained(training_file
     assert all(torch.equal(before[name], after[name]) for name in after)
 
 
+def test_a_fine_tuning_of_another_network_is_refused(training_file, tmp_path):
+    pretrained = train(TrainConfig.load(training_file, ["steps=1"]), tmp_path / "pretrained", World())
+    other = TrainConfig.load(training_file, ["steps=1", "preset=seed", f"start_from={pretrained}"])
+    with pytest.raises(UserError, match="of another network"):
+        train(other, tmp_path / "tuned", World())
+
+
 @pytest.mark.slow
 def test_the_best_checkpoint_is_kept_and_becomes_the_separator(training_file, recording_shards, tmp_path):
     settings = ["steps=6", "checkpoints.every=1", "checkpoints.keep=1", "optimiser.muon_learning_rate=0.5"]
@@ -102,6 +109,8 @@ def test_the_best_checkpoint_is_kept_and_becomes_the_separator(training_file, re
     best = max(lines, key=lambda line: line["merit"])["checkpoint"]
     kept = sorted(each.name for each in (tmp_path / "checkpoints").iterdir())
     assert kept == sorted({best, "step-00000006"})
+    made = json.loads((tmp_path / "separator" / "config.json").read_text())
+    assert made["window_seconds"] == TrainConfig.load(training_file, settings).data.mixing.seconds
     ours = load_file(tmp_path / "separator" / "model.safetensors")
     average = load_file(tmp_path / "checkpoints" / best / "average.safetensors")
     assert all(torch.equal(tensor, average[f"network.{name}"].half()) for name, tensor in ours.items())
