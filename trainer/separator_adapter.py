@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
 from dataengine.errors import UserError
 from dataengine.models.adapter import Adapter, Runtime, digest_of_files
 from dataengine.models.doubt import expected_gain_db
+from dataengine.models.enhancer_router import EnhancerRouter
 from dataengine.models.roles import ModelCard, Prompt, Stems, Waveform
+from dataengine.models.roles import Separator as Separating
 from dataengine.models.waveforms import resample
 from manifests.identity import stable_hash
 from trainer.separator import CONFIG_FILE, WEIGHTS_FILE, Prompted, Separator, fitted
@@ -26,7 +28,7 @@ class TrainedSeparatorAdapter(Adapter):
     """A `Separator` in a folder, or the one that is bundled. It asks the profile's text encoder."""
 
     role = "separator"
-    parts = ("text_encoder",)
+    parts: ClassVar[tuple[str, ...]] = ("text_encoder",)
 
     folder: str = BUNDLED
     """As `dataengine train` leaves it in `separator/`."""
@@ -59,7 +61,7 @@ class TrainedSeparatorAdapter(Adapter):
             source=BUNDLED if self.folder == BUNDLED else str(place),
         )
 
-    def load(self, card: ModelCard, runtime: Runtime, parts: Mapping[str, Any]) -> TrainedSeparator:
+    def load(self, card: ModelCard, runtime: Runtime, parts: Mapping[str, Any]) -> Separating:
         """See Adapter."""
         torch.set_num_threads(runtime.threads)
         separator = Separator.in_folder(self._place(), parts["text_encoder"])
@@ -74,6 +76,28 @@ class TrainedSeparatorAdapter(Adapter):
 
     def _place(self) -> Path:
         return bundled_separator() if self.folder == BUNDLED else Path(self.folder)
+
+
+class EnhancerAndTrainedAdapter(TrainedSeparatorAdapter):
+    """The profile's enhancer for prompts that ask for speech, a trained separator for all others."""
+
+    parts = ("text_encoder", "enhancer")
+
+    def card(self, name: str, parts: Mapping[str, ModelCard]) -> ModelCard:
+        """See Adapter."""
+        trained, enhancer = super().card(name, parts), parts["enhancer"]
+        return replace(
+            trained,
+            digest=stable_hash(trained.digest, enhancer.digest),
+            licence="; ".join(dict.fromkeys((trained.licence, enhancer.licence))),
+            commercial=trained.commercial and enhancer.commercial,
+            source=f"{trained.source}, {enhancer.source}",
+        )
+
+    def load(self, card: ModelCard, runtime: Runtime, parts: Mapping[str, Any]) -> EnhancerAndTrained:
+        """See Adapter."""
+        trained = super().load(card, runtime, parts)
+        return EnhancerAndTrained(card, EnhancerRouter(card, parts["enhancer"]), trained)
 
 
 class TrainedSeparator:
@@ -100,6 +124,26 @@ class TrainedSeparator:
             gain = expected_gain_db(residual, doubt) if heard.doubt.any() else None
             stems.append(Stems(target, residual, gain))
         return stems
+
+
+class EnhancerAndTrained:
+    """A separator of the pipeline that leaves speech to a model that knows nothing else."""
+
+    def __init__(self, card: ModelCard, for_speech: Separating, for_others: Separating) -> None:
+        self.card = card
+        self._for_speech = for_speech
+        self._for_others = for_others
+
+    def separate(
+        self, mixtures: Sequence[Waveform], prompts: Sequence[Prompt], sample_rate: int
+    ) -> list[Stems]:
+        """See the role."""
+        stems: dict[int, Stems] = {}
+        for speech, separator in ((True, self._for_speech), (False, self._for_others)):
+            places = [place for place, prompt in enumerate(prompts) if prompt.speech == speech]
+            own = [mixtures[place] for place in places], [prompts[place] for place in places]
+            stems.update(zip(places, separator.separate(*own, sample_rate), strict=True))
+        return [stems[place] for place in range(len(prompts))]
 
 
 def bundled_separator() -> Path:

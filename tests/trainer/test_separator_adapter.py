@@ -79,3 +79,20 @@ def test_provenance_tells_one_training_from_another(folder):
 def test_a_folder_without_a_separator_is_one_line(tmp_path):
     with pytest.raises(UserError, match=r"config\.json is missing; make one with `dataengine train`"):
         profile_of(tmp_path).provenance(("separator",))
+
+
+def test_speech_is_left_to_the_enhancer(folder, mixture):
+    embedded = Profile.load("embedded")
+
+    def separator(name: str, **options: str) -> object:
+        models = {**embedded.models, "separator": {"adapter": name, **options}}
+        return ProfileModels(embedded.model_copy(update={"models": models})).load("separator")
+
+    prompts = [Prompt("banjo"), Prompt("woman speaking", speech=True), Prompt("rain")]
+    both = separator("enhancer_and_trained", folder=str(folder))
+    found = both.separate([mixture] * 3, prompts, RATE)
+    alone = separator("trained", folder=str(folder)).separate([mixture] * 3, prompts, RATE)
+    (speech,) = separator("enhancer_router").separate([mixture], prompts[1:2], RATE)
+    for place, expected in ((0, alone[0]), (1, speech), (2, alone[2])):
+        np.testing.assert_allclose(found[place].target, expected.target, atol=1e-5)
+    assert len(both.separate([mixture], prompts[:1], RATE)) == 1
