@@ -36,8 +36,8 @@ from dataengine.report.curve_drawing import Curve, Point, draw_curves
 from manifests.catalogue.demo import build_demo
 from manifests.catalogue.labelled import labels_to_train_on
 from stages.labels import LabelPhrases
+from trainer.bundled import BUNDLED, place_of
 from trainer.separator import CONFIG, CONFIG_FILE
-from trainer.separator_adapter import BUNDLED, bundled_separator
 
 FOLDER = Path("build/benchmarks/separation")
 RECORDINGS = Path("data/recordings")
@@ -107,7 +107,7 @@ def separator_of(profile: Profile) -> Promptable:
     entry = profile.models["separator"]
     if entry["adapter"] != "trained":
         return Promptable.of_profile(str(entry["adapter"]), profile)
-    place = bundled_separator() if entry.get("folder", BUNDLED) == BUNDLED else Path(entry["folder"])
+    place = place_of(entry.get("folder", BUNDLED))
     if not (place / CONFIG_FILE).is_file():
         raise UserError("this is no separator; make one with `dataengine train`", where=str(place))
     steps = entry.get("steps") or CONFIG.validate_json((place / CONFIG_FILE).read_bytes()).sampling.steps

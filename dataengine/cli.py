@@ -326,13 +326,17 @@ def train(
 def separate(
     recording: Annotated[str, typer.Argument(metavar="FILE", help="A recording: a path or URL.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for target.wav and residual.wav.")],
-    separator: Annotated[
-        str, typer.Option(metavar="FOLDER|ID", help="What `train` wrote, or a model on the Hugging Face hub.")
-    ],
     text: Annotated[str | None, typer.Option(help="What to take out: 'dog barking'.")] = None,
     span: Annotated[
         list[str] | None, typer.Option(metavar="START,END", help="Seconds in which it sounds.")
     ] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Write only what is left without it.")] = False,
+    separator: Annotated[
+        str,
+        typer.Option(
+            metavar="FOLDER|ID", help="What `train` wrote, or a model on the hub; default: the bundled one."
+        ),
+    ] = "seed",
     steps: Annotated[int | None, typer.Option(min=1, help="Solver steps; default: the separator's.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the noise that the flow starts from.")] = 0,
     as_json: AsJson = False,
@@ -340,7 +344,7 @@ def separate(
     """Take a sound out of a recording: target and what is left, which add up to it."""
     from dataengine.commands.separate import separate
 
-    separate(recording, out, text, span or [], separator, steps, seed, as_json)
+    separate(recording, out, text, span or [], remove, separator, steps, seed, as_json)
 
 
 @app.command("check-stage")

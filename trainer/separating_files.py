@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 
@@ -23,16 +24,18 @@ def separate_file(
     separator: Separator,
     uri: str,
     out: Path,
+    stems: Sequence[str],
     prompt: Prompted,
     sampling: SamplingConfig,
     on_progress: Callable[[float], None],
 ) -> None:
-    """Write `target.wav` and `residual.wav`, mono float32 at the recording's own rate; they add up to it.
+    """Write target and residual, mono float32 at the recording's own rate; they add up to it.
 
     Args:
         separator: does the work.
         uri: the recording; its channels are averaged.
         out: an existing folder.
+        stems: which of the two: `TARGET_FILE`, `RESIDUAL_FILE`.
         prompt: what is wanted; its own mixture is not looked at.
         sampling: steps and solver.
         on_progress: told how many seconds are done.
@@ -41,22 +44,21 @@ def separate_file(
     """
     with open_recording(uri) as recording:
         rate = recording.info.sample_rate
-        files = [
-            soundfile.SoundFile(out / name, "w", rate, 1, "FLOAT") for name in (TARGET_FILE, RESIDUAL_FILE)
-        ]
-        try:
+        targets = _targets(separator, recording, prompt, sampling)
+        with ExitStack() as stack:
+            files = {
+                name: stack.enter_context(soundfile.SoundFile(out / name, "w", rate, 1, "FLOAT"))
+                for name in stems
+            }
             done = 0
-            for target in _at_rate(
-                _targets(separator, recording, prompt, sampling), separator.sample_rate, rate
-            ):
-                mixture = recording.stored(done, len(target))
-                files[0].write(target[: len(mixture)])
-                files[1].write(mixture - target[: len(mixture)])
+            for heard in _at_rate(targets, separator.sample_rate, rate):
+                mixture = recording.stored(done, len(heard))
+                target = heard[: len(mixture)]
+                found = {TARGET_FILE: target, RESIDUAL_FILE: mixture - target}
+                for name, file in files.items():
+                    file.write(found[name])
                 done += len(mixture)
                 on_progress(done / rate)
-        finally:
-            for file in files:
-                file.close()
 
 
 def _targets(

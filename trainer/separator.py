@@ -26,6 +26,7 @@ from dataengine.models.profile import Profile, ProfileModels
 from dataengine.models.roles import Matrix, TokenEncoder, Waveform
 from dataengine.models.waveforms import resample
 from manifests.identity import seed_of
+from trainer.bundled import BUNDLED, place_of
 from trainer.codec.mdct import MdctCodec, MdctConfig
 from trainer.conditions import Conditions, TextStates, span_tokens
 from trainer.conditions.spans import Spans
@@ -241,6 +242,17 @@ class Separator(ModelHubMixin, library_name="dataengine", license="apache-2.0"):
     def _texts(self) -> TextStates:
         own = ProfileModels(Profile.load(self.config.profile))
         return TextStates(self._text_encoder or own.load("text_encoder"))
+
+    @classmethod
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: str | Path = BUNDLED, **options: Any
+    ) -> Separator:
+        """The bundled separator, the one in a folder, or one on the Hugging Face hub; `options` as the hub's.
+
+        Raises UserError if it is no separator.
+        """
+        separator: Separator = super().from_pretrained(place_of(pretrained_model_name_or_path), **options)
+        return separator
 
     def _save_pretrained(self, save_directory: Path) -> None:
         (save_directory / CONFIG_FILE).write_bytes(CONFIG.dump_json(self.config, indent=2))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib import resources
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,10 +17,8 @@ from dataengine.models.roles import ModelCard, Prompt, Stems, Waveform
 from dataengine.models.roles import Separator as Separating
 from dataengine.models.waveforms import resample
 from manifests.identity import stable_hash
+from trainer.bundled import BUNDLED, place_of
 from trainer.separator import CONFIG_FILE, WEIGHTS_FILE, Prompted, Separator, fitted
-
-BUNDLED = "seed"
-"""Name of the separator that comes with the package."""
 
 
 class TrainedSeparatorAdapter(Adapter):
@@ -75,7 +72,7 @@ class TrainedSeparatorAdapter(Adapter):
         return TrainedSeparator(card, separator)
 
     def _place(self) -> Path:
-        return bundled_separator() if self.folder == BUNDLED else Path(self.folder)
+        return place_of(self.folder)
 
 
 class EnhancerAndTrainedAdapter(TrainedSeparatorAdapter):
@@ -144,8 +141,3 @@ class EnhancerAndTrained:
             own = [mixtures[place] for place in places], [prompts[place] for place in places]
             stems.update(zip(places, separator.separate(*own, sample_rate), strict=True))
         return [stems[place] for place in range(len(prompts))]
-
-
-def bundled_separator() -> Path:
-    """The folder of the separator that comes with the package."""
-    return Path(str(resources.files("trainer"))) / "seed_separator"

@@ -21,6 +21,7 @@ def separate(
     out: Path,
     text: str | None,
     spans: Sequence[str],
+    remove: bool,
     separator: str,
     steps: int | None,
     seed: int,
@@ -37,11 +38,12 @@ def separate(
     try:
         seconds = probe(uri).duration
         with Progress("Separating", total=seconds, unit="s") as progress:
-            separate_file(loaded, uri, out, prompt, sampling, progress.update)
+            files = (RESIDUAL_FILE,) if remove else (TARGET_FILE, RESIDUAL_FILE)
+            separate_file(loaded, uri, out, files, prompt, sampling, progress.update)
     except (MediaError, FileNotFoundError) as error:
         raise UserError(f"cannot be read: {error}", where=uri) from error
-    files = {"target": str(out / TARGET_FILE), "residual": str(out / RESIDUAL_FILE)}
-    print(json.dumps(files) if as_json else "\n".join(f"{name:9} {path}" for name, path in files.items()))
+    written = {Path(file).stem: str(out / file) for file in files}
+    print(json.dumps(written) if as_json else "\n".join(f"{name:9} {path}" for name, path in written.items()))
 
 
 def _span(written: str) -> tuple[float, float]:

@@ -125,6 +125,17 @@ def test_a_file_is_separated_as_an_array_is(separator, mixture, tmp_path, rate):
     assert np.sqrt(np.mean((target - expected) ** 2)) < 0.02 * np.sqrt(np.mean(expected**2))
 
 
+def test_removing_leaves_the_residual_alone(separator, mixture, tmp_path):
+    separator.save_pretrained(tmp_path / "saved")
+    soundfile.write(tmp_path / "mixture.wav", mixture, RATE, subtype="FLOAT")
+    arguments = ["separate", str(tmp_path / "mixture.wav"), "--text", "banjo", "--remove", "--json"]
+    arguments += ["--separator", str(tmp_path / "saved"), "-o", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout) == {"residual": str(tmp_path / "out" / "residual.wav")}
+    assert [each.name for each in (tmp_path / "out").iterdir()] == ["residual.wav"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -81,7 +81,8 @@ class TrainConfig(BaseModel):
     shifts: int = Field(default=1, ge=1)
     """How often it hears each window (see `SeparatorConfig`)."""
     start_from: str | None = None
-    """A checkpoint whose averaged weights the run starts from: fine-tuning."""
+    """What the run starts from, for fine-tuning: a checkpoint (its averaged weights), a separator's folder, or `seed`,
+    the bundled separator."""
     compile: bool = False
     """Whether torch.compile makes the network faster, after minutes at the start."""
     recompute: bool = False

@@ -22,13 +22,14 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import apply_activation_checkpointing
 
 from dataengine.errors import UserError
 from dataengine.models.profile import Profile, ProfileModels
 from manifests.identity import seed_of
 from trainer.alignment import AlignmentHead
+from trainer.bundled import place_of
 from trainer.codec.mdct import MdctCodec
 from trainer.data.drawing import Drawing, pool_of
 from trainer.data.indexing import index_shards
@@ -37,6 +38,7 @@ from trainer.data.shards import ShardReader
 from trainer.dit import DiTBlock
 from trainer.model import SeparationModel
 from trainer.presets import PRESETS
+from trainer.separator import WEIGHTS_FILE
 from trainer.training.averaging import AveragedWeights
 from trainer.training.batches import Batches
 from trainer.training.checkpoint import (
@@ -187,18 +189,29 @@ def _head(config: TrainConfig, dim: int) -> nn.Module | None:
     return AlignmentHead(dim, tagger.embedding_width)
 
 
-def _take_weights(objective: Objective, place: str) -> None:
-    """Start from the averaged weights of a checkpoint; the auxiliary head may be new, or be left behind."""
-    found = load_file(Path(place) / AVERAGE_FILE)
+def _take_weights(objective: Objective, start_from: str) -> None:
+    """Start from averaged weights; the auxiliary head may be new, or be left behind."""
+    found = _weights_in(place_of(start_from))
     wanted = dict(objective.network.named_parameters(prefix="network"))
     missing = [name for name, own in wanted.items() if name not in found or found[name].shape != own.shape]
     if missing:
         raise UserError(
             f"the checkpoint is of another network: it lacks {len(missing)} weights of this shape, {missing[0]} first",
-            where=place,
+            where=start_from,
         )
     own = {name: tensor for name, tensor in found.items() if name in dict(objective.named_parameters())}
     objective.load_state_dict(own, strict=False)
+
+
+def _weights_in(place: Path) -> dict[str, Tensor]:
+    """The average in a checkpoint, or a separator's weights; named as in an Objective."""
+    if (place / AVERAGE_FILE).is_file():
+        return load_file(place / AVERAGE_FILE)
+    if (place / WEIGHTS_FILE).is_file():
+        return {f"network.{name}": each.float() for name, each in load_file(place / WEIGHTS_FILE).items()}
+    raise UserError(
+        f"there is nothing to start from, neither {AVERAGE_FILE} nor {WEIGHTS_FILE}", where=str(place)
+    )
 
 
 class _Log:

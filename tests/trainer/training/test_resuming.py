@@ -92,6 +92,18 @@ def test_a_fine_tuning_starts_from_the_average_of_what_was_trained(training_file
     assert all(torch.equal(before[name], after[name]) for name in after)
 
 
+def test_a_fine_tuning_starts_from_a_separator_too(training_file, tmp_path):
+    train(TrainConfig.load(training_file, ["steps=2"]), tmp_path / "pretrained", World())
+    separator = tmp_path / "pretrained" / "separator"
+    settings = ["steps=1", f"start_from={separator}", "optimiser.learning_rate=0.0"]
+    settings += ["optimiser.muon_learning_rate=0.0"]
+    tuned = train(TrainConfig.load(training_file, settings), tmp_path / "tuned", World())
+    before, after = load_file(separator / "model.safetensors"), load_file(tuned / "average.safetensors")
+    assert all(torch.equal(tensor.float(), after[f"network.{name}"]) for name, tensor in before.items())
+    with pytest.raises(UserError, match=r"nothing to start from"):
+        train(TrainConfig.load(training_file, [f"start_from={tmp_path}"]), tmp_path / "nowhere", World())
+
+
 def test_a_fine_tuning_of_another_network_is_refused(training_file, tmp_path):
     pretrained = train(TrainConfig.load(training_file, ["steps=1"]), tmp_path / "pretrained", World())
     other = TrainConfig.load(training_file, ["steps=1", "preset=seed", f"start_from={pretrained}"])
