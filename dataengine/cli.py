@@ -314,12 +314,18 @@ def train(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A training file (YAML).")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for checkpoints and the log.")],
     overrides: Overrides = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Train in so many workers of a Ray cluster.")
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Of that cluster; default: one on this machine.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a separator from shards; the same command goes on where it stopped."""
     from dataengine.commands.train import train_command
 
-    train_command(config, out, overrides or [], as_json)
+    train_command(config, out, overrides or [], workers, address, as_json)
 
 
 @app.command()

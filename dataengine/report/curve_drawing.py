@@ -1,9 +1,9 @@
-"""Curves with intervals as an SVG file of its own: something that is doubled again and again, and what it brings."""
+"""Curves as SVG files of their own: what doubling something again and again brings, and what happens step by step."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from xml.etree.ElementTree import Element, SubElement, tostring
@@ -35,42 +35,92 @@ class Curve:
     points: tuple[Point, ...]
 
 
+@dataclass(frozen=True)
+class Line:
+    """Many points (x, y), ordered by x, at least one; values that are not finite are left out."""
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+
+
 def draw_curves(curves: Sequence[Curve], x_title: str, y_title: str) -> str:
     """The text of an SVG file; the horizontal axis is logarithmic, with a mark at each `x`."""
     points = [point for curve in curves for point in curve.points]
     marks = sorted({point.x for point in points})
-    first, last = math.log2(marks[0]) - 0.25, math.log2(marks[-1]) + 0.25
-    low, high = min(point.low for point in points), max(point.high for point in points)
-    air = (high - low) * 0.05 or 1.0
-    low, high = low - air, high + air
-
-    def x_of(x: float) -> float:
-        return round(LEFT + (math.log2(x) - first) / (last - first) * (WIDTH - LEFT - RIGHT), 1)
-
-    def y_of(y: float) -> float:
-        return round(TOP + (high - y) / (high - low) * (HEIGHT - TOP - BOTTOM), 1)
-
-    svg = Element("svg", xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {WIDTH:g} {HEIGHT:g}", role="img")
-    SubElement(svg, "title").text = f"{y_title} against {x_title}"
-    SubElement(svg, "style").text = STYLE
-    SubElement(svg, "rect", width="100%", height="100%", fill="#ffffff")
-    for tick in round_ticks(low, high):
-        _line(svg, (LEFT, y_of(tick)), (WIDTH - RIGHT, y_of(tick)), "#e1e4e7")
-        _text(svg, LEFT - 8, y_of(tick) + 4, threshold(tick), "end")
-    for mark in marks:
-        _text(svg, x_of(mark), HEIGHT - BOTTOM + 18, threshold(mark), "middle")
-    _text(svg, (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 12, x_title, "middle")
-    turned = _text(svg, 0, 0, y_title, "middle")
-    turned.set("transform", f"translate(18 {(TOP + HEIGHT - BOTTOM) / 2:g}) rotate(-90)")
+    frame = _Frame(
+        (math.log2(marks[0]) - 0.25, math.log2(marks[-1]) + 0.25),
+        _with_air(min(point.low for point in points), max(point.high for point in points)),
+    )
+    svg = frame.drawn({math.log2(mark): threshold(mark) for mark in marks}, x_title, y_title)
     for curve, colour in zip(curves, cycle(COLOURS), strict=False):
-        places = [(x_of(point.x), y_of(point.value)) for point in curve.points]
+        places = [(frame.x(math.log2(point.x)), frame.y(point.value)) for point in curve.points]
         for point, (x, y) in zip(curve.points, places, strict=True):
-            _line(svg, (x, y_of(point.low)), (x, y_of(point.high)), colour)
+            _line(svg, (x, frame.y(point.low)), (x, frame.y(point.high)), colour)
             SubElement(svg, "circle", cx=f"{x:g}", cy=f"{y:g}", r="4", fill=colour)
-        path = " ".join(f"{x:g},{y:g}" for x, y in places)
-        SubElement(svg, "polyline", {"points": path, "fill": "none", "stroke": colour, "stroke-width": "2"})
-        _text(svg, places[-1][0] + 12, places[-1][1] + 4, curve.name, "start").set("style", f"fill:{colour}")
+        _path(svg, places, colour, curve.name)
     return tostring(svg, encoding="unicode")
+
+
+def draw_lines(lines: Sequence[Line], x_title: str, y_title: str) -> str:
+    """The text of an SVG file; both axes are linear."""
+    finite = [(line.name, [(x, y) for x, y in line.points if math.isfinite(y)]) for line in lines]
+    drawable = [(name, points) for name, points in finite if points]
+    xs = [x for _, points in drawable for x, _ in points] or [0.0]
+    ys = [y for _, points in drawable for _, y in points] or [0.0]
+    last = max(max(xs), min(xs) + 1)
+    frame = _Frame((min(xs), last), _with_air(min(ys), max(ys)))
+    svg = frame.drawn({tick: f"{tick:,g}" for tick in round_ticks(min(xs), last)}, x_title, y_title)
+    for (name, points), colour in zip(drawable, cycle(COLOURS), strict=False):
+        _path(svg, [(frame.x(x), frame.y(y)) for x, y in points], colour, name)
+    return tostring(svg, encoding="unicode")
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """What lies between these values is drawn."""
+
+    across: tuple[float, float]
+    up: tuple[float, float]
+
+    def x(self, value: float) -> float:
+        """Where a value lies from left to right."""
+        first, last = self.across
+        return round(LEFT + (value - first) / (last - first) * (WIDTH - LEFT - RIGHT), 1)
+
+    def y(self, value: float) -> float:
+        """Where a value lies from top to bottom."""
+        low, high = self.up
+        return round(TOP + (high - value) / (high - low) * (HEIGHT - TOP - BOTTOM), 1)
+
+    def drawn(self, marks: Mapping[float, str], x_title: str, y_title: str) -> Element:
+        """The picture with its axes; `marks` are named places on the horizontal one."""
+        svg = Element(
+            "svg", xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {WIDTH:g} {HEIGHT:g}", role="img"
+        )
+        SubElement(svg, "title").text = f"{y_title} against {x_title}"
+        SubElement(svg, "style").text = STYLE
+        SubElement(svg, "rect", width="100%", height="100%", fill="#ffffff")
+        for tick in round_ticks(*self.up):
+            _line(svg, (LEFT, self.y(tick)), (WIDTH - RIGHT, self.y(tick)), "#e1e4e7")
+            _text(svg, LEFT - 8, self.y(tick) + 4, threshold(tick), "end")
+        for mark, name in marks.items():
+            _text(svg, self.x(mark), HEIGHT - BOTTOM + 18, name, "middle")
+        _text(svg, (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 12, x_title, "middle")
+        turned = _text(svg, 0, 0, y_title, "middle")
+        turned.set("transform", f"translate(18 {(TOP + HEIGHT - BOTTOM) / 2:g}) rotate(-90)")
+        return svg
+
+
+def _with_air(low: float, high: float) -> tuple[float, float]:
+    air = (high - low) * 0.05 or 1.0
+    return low - air, high + air
+
+
+def _path(svg: Element, places: Sequence[tuple[float, float]], colour: str, name: str) -> None:
+    path = " ".join(f"{x:g},{y:g}" for x, y in places)
+    SubElement(svg, "polyline", {"points": path, "fill": "none", "stroke": colour, "stroke-width": "2"})
+    x, y = places[-1]
+    _text(svg, x + 12, y + 4, name, "start").set("style", f"fill:{colour}")
 
 
 def _line(svg: Element, begin: tuple[float, float], end: tuple[float, float], colour: str) -> None:

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
 from dataengine.engine.storage import Storage
 from dataengine.models.roles import ModelCard
-from dataengine.report import formats
 from dataengine.report.cost import Cost, cost_of
 from dataengine.report.criteria_checks import Check, checks_of
 from dataengine.report.examples import ExampleGroup, choose_examples
 from dataengine.report.funnel import Funnel, funnel_of
 from dataengine.report.histogram import Histogram, histograms_of
 from dataengine.report.histogram_drawing import draw
+from dataengine.report.rendering import render_page
 from dataengine.report.run_directory import RunDirectory
 from dataengine.report.spectrogram import spectrogram_images
 from dataengine.report.speed import Speed, speed_of
@@ -155,33 +149,15 @@ def figures_of(run: RunDirectory) -> Figures:
 
 def render(run: RunDirectory, figures: Figures, sections: list[ExampleSection]) -> str:
     """The page. Whatever comes from a table or a file is escaped."""
-    environment = Environment(
-        loader=PackageLoader("dataengine.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        name: getattr(formats, name)
-        for name in ("count", "share", "score", "threshold", "rate", "span_of_time", "hours", "moment")
-    }
-    script, style = _own("report.js"), _own("report.css")
-    return environment.get_template("report.html").render(
+    return render_page(
+        "report.html",
         run=run,
         facts=run.facts,
         identity=dump_yaml(run.facts["pipeline"]),
         figures=figures,
         drawings=[draw(histogram) for histogram in figures.histograms],
         sections=sections,
-        script=Markup(script),  # noqa: S704
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        style=Markup(style),  # noqa: S704
     )
-
-
-def _own(name: str) -> str:
-    return resources.files("dataengine.report").joinpath("templates", name).read_text()
 
 
 class _Assets:

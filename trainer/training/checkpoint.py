@@ -93,6 +93,11 @@ def checkpoints_in(folder: Path) -> list[Path]:
     return sorted(each for each in folder.glob("step-*") if _NAME.search(each.name))
 
 
+def step_of(checkpoint: Path) -> int:
+    """How many steps a checkpoint has behind it."""
+    return int(checkpoint.name.removeprefix("step-"))
+
+
 def prune(folder: Path, keep_last: int, best: Path | None) -> None:
     """Remove all but the last checkpoints and the best one, and what was never finished."""
     kept = {*checkpoints_in(folder)[-keep_last:], best}

@@ -23,7 +23,7 @@ from trainer.training.schedule import Schedule
 from trainer.training.step import ObjectiveConfig
 from trainer.training.validation import ValidationConfig
 
-NOT_OF_THE_WEIGHTS = {"checkpoints", "steps", "validation", "sampling", "shifts"}
+NOT_OF_THE_WEIGHTS = {"checkpoints", "steps", "validation", "sampling", "shifts", "tensorboard"}
 """Settings that may change while a run goes on."""
 
 
@@ -89,6 +89,8 @@ class TrainConfig(BaseModel):
     """Whether the backward pass computes the blocks' activations again instead of keeping them: less memory."""
     spread: Literal["ddp", "fsdp"] = "ddp"
     """How many processes share the model: a copy each, or sharded."""
+    tensorboard: bool = False
+    """Whether figures, and the sounds of validations, are written for TensorBoard too."""
 
     @field_validator("preset")
     @classmethod

@@ -15,11 +15,8 @@ from trainer.presets import PRESETS
 from trainer.separator import Separator, SeparatorConfig
 from trainer.training.checkpoint import AVERAGE_FILE, checkpoints_in, prune
 from trainer.training.configuration import TrainConfig
+from trainer.training.folder import EXAMPLES_FOLDER, SEPARATOR_FOLDER, VALIDATION_FILE
 from trainer.training.validation import Validation, validate, validation_samples
-
-VALIDATION_FILE = "validation.jsonl"
-EXAMPLES_FOLDER = "examples"
-SEPARATOR_FOLDER = "separator"
 
 OVERLAP = 0.2
 """Share of a window by which it overlaps with the next: windows are as long as the samples of training were."""

@@ -13,10 +13,9 @@ else changes is in the checkpoint.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,32 +50,14 @@ from trainer.training.checkpoint import (
 from trainer.training.collating import Collating
 from trainer.training.configuration import TrainConfig
 from trainer.training.distributed import World, spread
+from trainer.training.folder import CHECKPOINTS_FOLDER, CONFIG_FILE, EXAMPLES_FOLDER, INDEX_FOLDER, LOG_FILE
 from trainer.training.guard import Guard
 from trainer.training.judging import Judge
+from trainer.training.log import StepLog, StepReport
 from trainer.training.optimisers import build_optimisers, clip_gradients, set_learning_rates
 from trainer.training.step import Objective, gradients
-
-CHECKPOINTS_FOLDER = "checkpoints"
-CONFIG_FILE = "train.json"
-LOG_FILE = "log.jsonl"
-INDEX_FOLDER = "index"
-
-
-@dataclass(frozen=True)
-class StepReport:
-    """What a step came to."""
-
-    step: int
-    loss: float
-    """Of flow matching."""
-    auxiliary: float
-    gradient_norm: float
-    learning_rate_factor: float
-    skipped: str | None
-    seconds: float = 0.0
-    """Wall time."""
-    waited: float = 0.0
-    """Seconds of it spent waiting for data."""
+from trainer.training.tensorboard import TensorBoard
+from trainer.training.utilisation import work_of
 
 
 def train(
@@ -99,9 +80,12 @@ def train(
         state = load_checkpoint(earlier[-1], trained)
         guard.load(state["guard"])
         first = state["step"]
-    log = _Log(out / LOG_FILE, first) if world.leads else None
+    log = StepLog(out / LOG_FILE, first) if world.leads else None
     judge = Judge(config, out, folder, out / INDEX_FOLDER) if world.leads else None
+    board = TensorBoard(out, first) if world.leads and config.tensorboard else None
     waited = 0.0
+    if world.leads:
+        work_of(config, batches.samples_a_step, world).write(out)
     for step, micro_batches in batches.steps(first, config.steps):
         began = time.perf_counter()
         report = _step(config, trained, guard, step, micro_batches, world)
@@ -110,11 +94,15 @@ def train(
         report = replace(report, seconds=seconds + waiting, waited=waiting)
         if log:
             log.write(report)
+        if board:
+            board.step(report)
         on_step(report)
         if (step + 1) % config.checkpoints.every == 0 or step + 1 == config.steps:
             save_checkpoint(folder, step + 1, trained, {"guard": guard.state()}, world)
-            if judge:
-                judge.judge(checkpoints_in(folder)[-1], step + 1)
+            checkpoint = checkpoints_in(folder)[-1]
+            found = judge.judge(checkpoint, step + 1) if judge else None
+            if board and found:
+                board.validation(step + 1, found, out / EXAMPLES_FOLDER / checkpoint.name)
             world.wait()
     return checkpoints_in(folder)[-1]
 
@@ -212,24 +200,3 @@ def _weights_in(place: Path) -> dict[str, Tensor]:
     raise UserError(
         f"there is nothing to start from, neither {AVERAGE_FILE} nor {WEIGHTS_FILE}", where=str(place)
     )
-
-
-class _Log:
-    """A JSON line a step. What lies behind the checkpoint that a run goes on from is written again."""
-
-    def __init__(self, path: Path, first: int) -> None:
-        lines = path.read_text().splitlines() if path.exists() else []
-        kept = [line for line in lines if _step_of(line) < first]
-        path.write_text("".join(f"{line}\n" for line in kept))
-        self._file = path.open("a", buffering=1)
-
-    def write(self, report: StepReport) -> None:
-        """Add a step."""
-        self._file.write(json.dumps(asdict(report)) + "\n")
-
-
-def _step_of(line: str) -> float:
-    try:
-        return float(json.loads(line)["step"])
-    except ValueError:  # cut off in the middle
-        return float("inf")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -64,3 +65,34 @@ def test_two_processes_come_to_the_weights_of_one(training_file, tmp_path, losse
     # Muon and Adam blow up what rounding makes of gradients near zero: single weights differ, all together do not.
     apart = torch.cat([(ours[name] - theirs[name]).flatten() for name in ours]).norm()
     assert apart < 0.01 * torch.cat([theirs[name].flatten() for name in theirs]).norm()
+
+
+@pytest.mark.slow
+def test_workers_of_ray_come_to_the_losses_of_one_process(training_file, tmp_path, losses_in):
+    def run(name: str, *more: str) -> str:
+        command = ["train", str(training_file), "--out", str(tmp_path / name), "--set", "steps=4", *more]
+        arguments = [sys.executable, "-m", "dataengine.cli", *command]
+        done = subprocess.run(
+            arguments, check=True, timeout=300, env=ONE_THREAD, stdout=subprocess.PIPE, text=True
+        )
+        return done.stdout
+
+    run("one")
+    summary = json.loads(run("ray", "--workers", "2", "--json"))
+    assert losses_in(tmp_path / "ray") == pytest.approx(losses_in(tmp_path / "one"), rel=1e-4)
+    assert summary["steps"] == 4
+    assert (tmp_path / "ray" / "separator" / "config.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["--workers", "1000"], "CPUs for 1000 workers"), (["--address", "here:1"], "with --workers 4")],
+)
+def test_workers_that_there_are_not_are_one_line(training_file, tmp_path, arguments, message):
+    command = ["train", str(training_file), "--out", str(tmp_path / "out"), *arguments]
+    done = subprocess.run(
+        [sys.executable, "-m", "dataengine.cli", *command], stderr=subprocess.PIPE, text=True, timeout=300
+    )
+    assert done.returncode == 2
+    assert message in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,23 @@
+"""What lies where in the folder of a training run."""
+
+from __future__ import annotations
+
+CONFIG_FILE = "train.json"
+"""The configuration: what decides the weights."""
+LOG_FILE = "log.jsonl"
+"""A line a step."""
+VALIDATION_FILE = "validation.jsonl"
+"""A line a checkpoint."""
+WORK_FILE = "work.json"
+"""What a step takes of the machine."""
+CHECKPOINTS_FOLDER = "checkpoints"
+SEPARATOR_FOLDER = "separator"
+"""The best checkpoint's averaged weights, as they are used."""
+EXAMPLES_FOLDER = "examples"
+"""What validations write for listening."""
+INDEX_FOLDER = "index"
+"""Of the shards."""
+RAY_FOLDER = "ray"
+"""What Ray Train notes of a job."""
+TENSORBOARD_FOLDER = "tensorboard"
+REPORT_PAGE = "report.html"
