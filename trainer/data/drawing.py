@@ -57,6 +57,9 @@ class MixingConfig:
     speed: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
     """Recordings for synthetic mixtures are played slower or faster by up to this share, and sound lower or
     higher: of a few voices and one door, many (speed perturbation, Ko et al. 2015)."""
+    filled: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """How often a recording that is shorter than the sample is heard again and again all through it. Short sounds that are
+    heard once seldom meet, and a separator learns when to listen instead of what to listen to."""
     drop: DropProbabilities = field(default_factory=DropProbabilities)
     compatibility: Compatibility = field(default_factory=Compatibility)
 
@@ -79,6 +82,8 @@ class Draw:
     """Level of each of the others above the first one."""
     speeds: tuple[float, ...]
     """How fast the target, if there is one, and each of the others is played; 1: as recorded."""
+    filled: tuple[bool, ...]
+    """For the same recordings: whether the sample is filled with them."""
     seconds: float
     level_dbfs: float
     dropped: tuple[bool, bool, bool, bool]
@@ -133,6 +138,7 @@ class Drawing:
             time=float(random.random()),
             layout_seed=int(random.integers(2**63)),
             noise_seed=int(random.integers(2**63)),
+            filled=tuple(bool(random.random() < config.filled) for _ in range(1 + len(others))),
         )
 
     def _snr_db(self, strategy: Strategy, random: np.random.Generator) -> float | None:

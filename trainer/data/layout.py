@@ -17,6 +17,8 @@ FADE_SECONDS = 0.005
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 """Seconds between two times that a short sound is heard."""
 REPEAT_PROBABILITY = 0.5
+LONGEST_BREATH = 0.3
+"""Seconds between two times in a sample that a sound fills."""
 
 
 def crop_start(
@@ -45,18 +47,27 @@ def cut(waveform: Waveform, start: int, length: int) -> Waveform:
 
 
 def laid_out(
-    waveform: Waveform, length: int, sounding: Segments, sample_rate: int, random: np.random.Generator
+    waveform: Waveform,
+    length: int,
+    sounding: Segments,
+    sample_rate: int,
+    random: np.random.Generator,
+    *,
+    fills: bool = False,
 ) -> Waveform:
     """[length] samples with a recording in them: a crop of a long one, a short one at a random place.
 
-    A short one is heard again after a pause, half of the time, as dogs bark and doors slam.
+    A short one is heard again after a pause, half of the time, as dogs bark and doors slam; one that `fills` the sample is
+    heard all through it, so that whatever else is in there has to be told from it.
     """
     if len(waveform) >= length:
         start = crop_start(len(waveform), length, sounding, sample_rate, random)
         return faded(waveform[start : start + length], sample_rate)
+    sound = faded(waveform, sample_rate)
+    if fills:
+        return _filled(sound, length, sample_rate, random)
     result = np.zeros(length, dtype=np.float32)
     place = int(random.integers(length - len(waveform) + 1))
-    sound = faded(waveform, sample_rate)
     repeats = random.random() < REPEAT_PROBABILITY
     while place + len(sound) <= length:
         result[place : place + len(sound)] = sound
@@ -64,6 +75,17 @@ def laid_out(
             break
         place += len(sound) + int(random.uniform(SHORTEST_PAUSE, LONGEST_PAUSE) * sample_rate)
     return result
+
+
+def _filled(sound: Waveform, length: int, sample_rate: int, random: np.random.Generator) -> Waveform:
+    """The sound again and again; the sample begins somewhere in it."""
+    pieces: list[Waveform] = []
+    wanted = len(sound) + length
+    while sum(map(len, pieces)) < wanted:
+        pause = round(random.uniform(SHORTEST_PAUSE, LONGEST_BREATH) * sample_rate)
+        pieces += [sound, np.zeros(pause, dtype=np.float32)]
+    start = int(random.integers(len(sound)))
+    return faded(np.concatenate(pieces)[start : start + length], sample_rate)
 
 
 def faded(waveform: Waveform, sample_rate: int) -> Waveform:

@@ -93,16 +93,17 @@ def _mixed_recordings(
     Otherwise a separator would learn to tell recordings by their bands instead of their sounds.
     """
     items = [*([draw.target] if draw.target else []), *draw.others]
-    played = list(zip(items, draw.speeds[-len(items) :], strict=True))
-    bands = [item.band_hz * speed for item, speed in played if item.band_hz is not None]
+    played = list(zip(items, draw.speeds[-len(items) :], draw.filled[-len(items) :], strict=True))
+    bands = [item.band_hz * speed for item, speed, _ in played if item.band_hz is not None]
     band = min(bands, default=sample_rate / 2)
 
-    def recording(item: Item, speed: float) -> Waveform:
+    def recording(item: Item, speed: float, fills: bool) -> Waveform:
         waveform = resample(read(item, item.sound), round(speed * sample_rate), sample_rate)
-        placed = laid_out(waveform, length, _sounding(waveform, sample_rate), sample_rate, random)
+        sounding = _sounding(waveform, sample_rate)
+        placed = laid_out(waveform, length, sounding, sample_rate, random, fills=fills)
         return low_passed(placed, band, sample_rate)
 
-    sounds = [recording(item, speed) for item, speed in played]
+    sounds = [recording(*each) for each in played]
     target = sounds.pop(0) if draw.target else np.zeros(length, dtype=np.float32)
     residual = _stacked(sounds, draw.others_snr_db, sample_rate)
     if draw.snr_db is not None:

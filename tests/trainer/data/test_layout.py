@@ -44,6 +44,17 @@ def test_a_layout_has_its_length_and_a_short_sound_is_in_it_whole(samples, lengt
         assert abs(times - round(times)) < 1e-3
 
 
+@given(samples=st.integers(1, 3_000), length=st.integers(1_000, 2_000), seed=st.integers(0, 2**32))
+def test_a_sound_that_fills_a_sample_is_heard_all_through_it(samples, length, seed):
+    sound = np.ones(samples, np.float32)
+    sounding = np.array([[0, samples / RATE]])
+    result = laid_out(sound, length, sounding, RATE, np.random.default_rng(seed), fills=True)
+    assert result.shape == (length,)
+    assert result.dtype == np.float32
+    silent = np.flatnonzero(np.diff(np.concatenate([[0], result == 0, [0]])))
+    assert (np.diff(silent)[::2] <= 0.3 * RATE + 2).all()
+
+
 def test_a_cut_beyond_the_end_is_silence():
     np.testing.assert_array_equal(cut(np.ones(5, np.float32), 3, 4), [1, 1, 0, 0])
 

@@ -24,6 +24,7 @@ DRAW = Draw(
     snr_db=-7.0,
     others_snr_db=(3.0,),
     speeds=(1.0, 1.0, 1.0),
+    filled=(False, False, False),
     seconds=3.0,
     level_dbfs=-22.0,
     dropped=(False, True, False, False),
@@ -110,7 +111,15 @@ def test_a_recording_played_faster_is_higher_and_shorter(read):
     tone, noise = np.sin(2 * np.pi * 440 * time), np.random.default_rng(0).normal(size=RATE)
     sounds = {"dog": tone.astype(np.float32), "piano": 1e-3 * noise.astype(np.float32)}
     for speed in (0.9, 1.1):
-        draw = replace(DRAW, others=(PIANO,), others_snr_db=(), speeds=(speed, 1.0), seconds=1.2, snr_db=40.0)
+        draw = replace(
+            DRAW,
+            others=(PIANO,),
+            others_snr_db=(),
+            speeds=(speed, 1.0),
+            filled=(False, False),
+            seconds=1.2,
+            snr_db=40.0,
+        )
         target = render(draw, lambda item, member: sounds[item.key], RATE).target
         spectrum = np.abs(np.fft.rfft(target))
         assert spectrum.argmax() / 1.2 == pytest.approx(440 * speed, abs=2)
