@@ -58,8 +58,8 @@ class MixingConfig:
     """Recordings for synthetic mixtures are played slower or faster by up to this share, and sound lower or
     higher: of a few voices and one door, many (speed perturbation, Ko et al. 2015)."""
     filled: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """How often a recording that is shorter than the sample is heard again and again all through it. Short sounds that are
-    heard once seldom meet, and a separator learns when to listen instead of what to listen to."""
+    """How often a recording that is shorter than the sample is heard again and again all through it. Short sounds
+    that are heard once seldom meet, and a separator learns when to listen instead of what to listen to."""
     drop: DropProbabilities = field(default_factory=DropProbabilities)
     compatibility: Compatibility = field(default_factory=Compatibility)
 

@@ -57,8 +57,8 @@ def laid_out(
 ) -> Waveform:
     """[length] samples with a recording in them: a crop of a long one, a short one at a random place.
 
-    A short one is heard again after a pause, half of the time, as dogs bark and doors slam; one that `fills` the sample is
-    heard all through it, so that whatever else is in there has to be told from it.
+    A short one is heard again after a pause, half of the time, as dogs bark and doors slam; one that `fills` the
+    sample is heard all through it, so that whatever else is in there has to be told from it.
     """
     if len(waveform) >= length:
         start = crop_start(len(waveform), length, sounding, sample_rate, random)
