@@ -39,6 +39,15 @@ class _ModelCommands(TyperGroup):
         return super().parse_args(ctx, args)
 
 
+class _LoopCommands(TyperGroup):
+    """`dataengine loop FILE` says the same as `dataengine loop run FILE`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in (*self.commands, *self.get_help_option_names(ctx)):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
 app = typer.Typer(
     cls=_Commands,
     help="Turn recordings into labelled, filtered training shards for promptable audio separation.",
@@ -326,6 +335,71 @@ def train(
     from dataengine.commands.train import train_command
 
     train_command(config, out, overrides or [], workers, address, as_json)
+
+
+loop = typer.Typer(
+    cls=_LoopCommands,
+    no_args_is_help=True,
+    help="Rounds of label, pack, train, evaluate, promote: `dataengine loop FILE` runs them, or goes on.",
+)
+app.add_typer(loop, name="loop")
+LoopDirectory = Annotated[Path, typer.Argument(metavar="DIR", help="A loop's directory.")]
+
+
+@loop.command("run")
+def loop_run(
+    config: Annotated[Path, typer.Argument(metavar="FILE", help="A loop file (YAML).")],
+    overrides: Overrides = None,
+    address: Annotated[
+        str | None, typer.Option(help="A Ray cluster; default: RAY_ADDRESS, else this machine.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a loop, or go on with one that was stopped."""
+    from dataengine.commands.loop import run
+
+    run(config, overrides or [], address, as_json)
+
+
+@loop.command("status")
+def loop_status(directory: LoopDirectory, as_json: AsJson = False) -> None:
+    """Tell how far a loop is, what its rounds came to, and which separator is promoted."""
+    from dataengine.commands.loop import status
+
+    status(directory, as_json)
+
+
+@loop.command("report")
+def loop_report(directory: LoopDirectory) -> None:
+    """Write the report page of a loop: DIR/report.html."""
+    from dataengine.commands.loop import report
+
+    report(directory)
+
+
+@loop.command("rollback")
+def loop_rollback(
+    directory: LoopDirectory,
+    to: Annotated[int, typer.Argument(metavar="ROUND", min=0, help="A promoted round; 0: the start.")],
+) -> None:
+    """Promote the separator of an earlier round again; further rounds begin with it."""
+    from dataengine.commands.loop import rollback
+
+    rollback(directory, to)
+
+
+@loop.command("lineage")
+def loop_lineage(
+    directory: LoopDirectory,
+    number: Annotated[
+        int | None, typer.Argument(metavar="ROUND", min=0, help="Default: the promoted one.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell every recording that shaped a round's separator, with its licence."""
+    from dataengine.commands.loop import show_lineage
+
+    show_lineage(directory, number, as_json)
 
 
 @app.command()

@@ -83,6 +83,7 @@ def run(
     fork: str | Path | None = None,
     delta: str | Path | None = None,
     delta_margin: float | None = None,
+    round_number: int | None = None,
 ) -> RunSummary:
     """Run a pipeline, or go on with it where it was stopped.
 
@@ -96,6 +97,7 @@ def run(
         delta: an earlier run of the same units with another model: only units are labelled again whose verdicts
             are likely to flip, the others are carried over.
         delta_margin: how far a score may move, in interquartile ranges of that score.
+        round_number: the round of a loop that this is a step of; samples tell.
 
     Raises:
         UserError: the directory holds another run, or another driver works on it.
@@ -110,7 +112,7 @@ def run(
         units = min(plan.units, slices * plan.slice_units)
         return Wanted(planned_slices(slices, attempts_of(storage)), units, _done_before(plan, storage))
 
-    return drive(pipeline, storage, wanted, address, Origin(fork, delta, delta_margin))
+    return drive(pipeline, storage, wanted, address, Origin(fork, delta, delta_margin), round_number)
 
 
 def drive(
@@ -119,6 +121,7 @@ def drive(
     choose: Callable[[Plan, Lease], Wanted],
     address: str | None,
     origin: Origin = NO_ORIGIN,
+    round_number: int | None = None,
 ) -> RunSummary:
     """Do the slices that `choose` wants and that have no part, then finish. Raises as `run` does."""
     minutes = pipeline.engine.patience_minutes
@@ -130,7 +133,7 @@ def drive(
         EventLog(storage, lease.holder.epoch) as events,
     ):
         plan = plan_of(pipeline, storage, origin)
-        job = _job(pipeline, storage, lease.holder)
+        job = _job(pipeline, storage, lease.holder, round_number)
         wanted = choose(plan, lease)
         progress = RunProgress(
             [stage.name() for stage in job.stages],
@@ -168,7 +171,7 @@ def _done_before(plan: Plan, storage: Storage) -> Counts:
     return replace(noted, units=units)
 
 
-def _job(pipeline: Pipeline, storage: Storage, holder: Holder) -> Job:
+def _job(pipeline: Pipeline, storage: Storage, holder: Holder, round_number: int | None) -> Job:
     delta = delta_of(storage)
     return Job(
         stages=tuple(pipeline.stages),
@@ -183,6 +186,7 @@ def _job(pipeline: Pipeline, storage: Storage, holder: Holder) -> Job:
         deterministic=pipeline.deterministic,
         screens=pipeline.screens,
         carrying=delta.carrying(pipeline) if delta else None,
+        round_number=round_number,
     )
 
 

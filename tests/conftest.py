@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
+import webdataset
 from hypothesis import HealthCheck, settings
 
 from manifests.catalogue.demo import build_demo
 from manifests.catalogue.fetch import fetch
 from manifests.catalogue.recordings import Clip, all_clips, clips_of
-from manifests.media import Waveform, open_recording
+from manifests.media import Waveform, encode_stems, open_recording
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 RECORDINGS = DATA / "recordings"
@@ -82,6 +85,23 @@ def catalogue_clips() -> CatalogueClips:
         return [_decoded(clip) for clip in fitting]
 
     return clips
+
+
+@pytest.fixture(scope="session")
+def recording_shards(tmp_path_factory: pytest.TempPathFactory, catalogue_clips: CatalogueClips) -> Path:
+    """A folder with a shard of six recordings."""
+    folder = tmp_path_factory.mktemp("recordings")
+    clips = [
+        *catalogue_clips("calibrate", category="speech", min_seconds=1.5, count=2),
+        *catalogue_clips("calibrate", category="sound", min_seconds=1.5, count=4),
+    ]
+    with webdataset.TarWriter(str(folder / "shard-000000-of-000001.tar")) as writer:
+        for number, clip in enumerate(clips):
+            waveform = np.asarray(clip.waveform[: 2 * clip.sample_rate], dtype=np.float32)
+            stems = encode_stems(waveform, waveform, np.zeros_like(waveform), sample_rate=clip.sample_rate)
+            notes = json.dumps({"text": f"sound {number}"}).encode()
+            writer.write({"__key__": f"clip{number}", **dict(stems.members()), "json": notes})
+    return folder
 
 
 def _decoded(clip: Clip) -> LabelledClip:

@@ -38,6 +38,8 @@ class Job:
     """What gives rows up early, by the stage after which it does."""
     carrying: Carrying | None = None
     """What is carried over from an earlier run."""
+    round_number: int | None = None
+    """The round of a loop that the run is a step of."""
 
     @property
     def heavy_columns(self) -> frozenset[str]:

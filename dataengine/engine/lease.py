@@ -145,8 +145,7 @@ def _encoded(holder: Holder) -> bytes:
 
 def _in_use(holder: Holder, storage: Storage) -> UserError:
     return UserError(
-        f"process {holder.pid} on {holder.host} is at work on this run; wait for it, stop it, or choose "
-        "another --run-dir",
+        f"process {holder.pid} on {holder.host} is at work here; wait for it, stop it, or choose another directory",
         where=storage.root,
     )
 

@@ -157,7 +157,8 @@ def _parts_in(storage: Storage, folder: str) -> Iterator[Part]:
 
 def commit(part: Part, state: SliceState, work: Sequence[StageWork], job: Job) -> Committed:
     """Write a finished slice as a part, unless it exists."""
-    rows = _final_rows(state, {"pipeline_digest": job.pipeline_digest, "models": job.models})
+    provenance = {"pipeline_digest": job.pipeline_digest, "models": job.models, "round": job.round_number}
+    rows = _final_rows(state, provenance)
     rows = _write_audio(rows, part.name.removesuffix(".parquet"), job.storage)
     counts = count_rows(rows)
     schema = job.sample_schema
@@ -227,7 +228,7 @@ def _final_rows(state: SliceState, provenance: dict[str, Any]) -> Batch:
     return rows.take(np.lexsort((np.asarray(rows["sample_id"]), np.asarray(rows["row_order"]))))
 
 
-def _unless_known(rows: Batch, column: str, value: str) -> list[str]:
+def _unless_known(rows: Batch, column: str, value: Any) -> list[Any]:
     """A column with this value in the rows that have none of their own."""
     known = rows[column] if column in rows else [None] * len(rows)
     return [value if each is None else each for each in known]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import cycle
+from itertools import cycle, pairwise
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from dataengine.report.formats import threshold
@@ -13,7 +13,9 @@ from dataengine.report.histogram import round_ticks
 
 WIDTH, HEIGHT = 640.0, 360.0
 LEFT, RIGHT, TOP, BOTTOM = 64.0, 110.0, 20.0, 52.0
-COLOURS = ("#12806a", "#b23c17", "#3d63b8", "#8a5fb0")
+COLOURS = ("#12806a", "#b23c17", "#3d63b8", "#8a5fb0", "#8a6d00")
+BETWEEN_NAMES = 15.0
+"""Names stand at least so far above each other."""
 STYLE = "text{font:13px system-ui,sans-serif;fill:#5f6972}"
 
 
@@ -57,7 +59,8 @@ def draw_curves(curves: Sequence[Curve], x_title: str, y_title: str) -> str:
         for point, (x, y) in zip(curve.points, places, strict=True):
             _line(svg, (x, frame.y(point.low)), (x, frame.y(point.high)), colour)
             SubElement(svg, "circle", cx=f"{x:g}", cy=f"{y:g}", r="4", fill=colour)
-        _path(svg, places, colour, curve.name)
+        _path(svg, places, colour)
+        _name(svg, *places[-1], curve.name, colour)
     return tostring(svg, encoding="unicode")
 
 
@@ -69,9 +72,15 @@ def draw_lines(lines: Sequence[Line], x_title: str, y_title: str) -> str:
     ys = [y for _, points in drawable for _, y in points] or [0.0]
     last = max(max(xs), min(xs) + 1)
     frame = _Frame((min(xs), last), _with_air(min(ys), max(ys)))
-    svg = frame.drawn({tick: f"{tick:,g}" for tick in round_ticks(min(xs), last)}, x_title, y_title)
-    for (name, points), colour in zip(drawable, cycle(COLOURS), strict=False):
-        _path(svg, [(frame.x(x), frame.y(y)) for x, y in points], colour, name)
+    ticks = round_ticks(min(xs), last)
+    if all(x.is_integer() for x in map(float, xs)):  # steps and rounds are counted
+        ticks = [tick for tick in ticks if tick.is_integer()]
+    svg = frame.drawn({tick: f"{tick:,g}" for tick in ticks}, x_title, y_title)
+    ends = _apart([frame.y(points[-1][1]) for _, points in drawable])
+    for (name, points), end, colour in zip(drawable, ends, cycle(COLOURS), strict=False):
+        places = [(frame.x(x), frame.y(y)) for x, y in points]
+        _path(svg, places, colour)
+        _name(svg, places[-1][0], end, name, colour)
     return tostring(svg, encoding="unicode")
 
 
@@ -116,10 +125,25 @@ def _with_air(low: float, high: float) -> tuple[float, float]:
     return low - air, high + air
 
 
-def _path(svg: Element, places: Sequence[tuple[float, float]], colour: str, name: str) -> None:
+def _apart(heights: Sequence[float]) -> list[float]:
+    """Where names stand that belong at these heights: in the same order, none over another."""
+    order = sorted(range(len(heights)), key=heights.__getitem__)
+    lowest = HEIGHT - BOTTOM
+    found = list(heights)
+    for before, each in pairwise(order):
+        found[each] = max(found[each], found[before] + BETWEEN_NAMES)
+    for after, each in zip([None, *order[::-1]], order[::-1], strict=False):
+        found[each] = min(found[each], lowest if after is None else found[after] - BETWEEN_NAMES)
+    return found
+
+
+def _path(svg: Element, places: Sequence[tuple[float, float]], colour: str) -> None:
     path = " ".join(f"{x:g},{y:g}" for x, y in places)
     SubElement(svg, "polyline", {"points": path, "fill": "none", "stroke": colour, "stroke-width": "2"})
-    x, y = places[-1]
+
+
+def _name(svg: Element, x: float, y: float, name: str, colour: str) -> None:
+    """What a curve that ends here is called."""
     _text(svg, x + 12, y + 4, name, "start").set("style", f"fill:{colour}")
 
 

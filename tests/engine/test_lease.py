@@ -44,7 +44,7 @@ def leave_behind(storage: Storage, **facts: object) -> Holder:
 def test_a_second_driver_is_told_who_the_first_is(storage):
     with (
         Lease(storage),
-        pytest.raises(UserError, match=rf"process {os.getpid()} on .* is at work on this run"),
+        pytest.raises(UserError, match=rf"process {os.getpid()} on .* is at work here"),
     ):
         Lease(storage).__enter__()
     with Lease(storage) as lease:

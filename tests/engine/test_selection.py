@@ -144,7 +144,7 @@ def test_bad_requests_are_refused_with_one_line(run_dir, tmp_path):
         select(run_dir, filters(tmp_path, scoer=0.1))
     with pytest.raises(UserError, match="cannot name a selection"):
         select(run_dir, filters(tmp_path, score=0.1), "../elsewhere")
-    with Lease(Storage.at(run_dir)), pytest.raises(UserError, match="is at work on this run"):
+    with Lease(Storage.at(run_dir)), pytest.raises(UserError, match="is at work here"):
         select(run_dir, filters(tmp_path, score=0.1))
     (run_dir / "finish.json").unlink()
     with pytest.raises(UserError, match="not finished"):

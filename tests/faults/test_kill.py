@@ -222,7 +222,7 @@ def suspend_and_take_over(
         code, printed = run_to_end(job.command(run_dir), tmp_path / "refused.txt", environment)
         assert code == 2
         assert f"process {first.pid} on" in printed
-        assert "is at work on this run" in printed
+        assert "is at work here" in printed
         wait(run_dir)
         code, printed = run_to_end(job.command(run_dir), tmp_path / "second.txt", environment)
         assert code == 0, printed

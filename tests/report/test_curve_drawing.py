@@ -7,7 +7,17 @@ from xml.etree.ElementTree import fromstring
 
 import pytest
 
-from dataengine.report.curve_drawing import HEIGHT, WIDTH, Curve, Point, draw_curves
+from dataengine.report.curve_drawing import (
+    BETWEEN_NAMES,
+    BOTTOM,
+    HEIGHT,
+    WIDTH,
+    Curve,
+    Line,
+    Point,
+    draw_curves,
+    draw_lines,
+)
 
 SVG = "{http://www.w3.org/2000/svg}"
 RISING = Curve("a < b", tuple(Point(2.0**i, i, i - 0.5, i + 1) for i in range(6)))
@@ -46,3 +56,17 @@ def test_everything_lies_in_the_picture_and_is_named(drawn):
 def test_a_single_point_can_be_drawn():
     drawn = fromstring(draw_curves([Curve("one", (Point(4, 1, 1, 1),))], "x", "y"))
     assert len(drawn.findall(f"{SVG}circle")) == 1
+
+
+@pytest.mark.parametrize("values", [[1, 1, 1.01, 5], [0, 0, 0], [3, 2, 1]])
+def test_names_of_lines_that_end_together_can_be_read(values):
+    lines = [Line(f"line {i}", ((0, i), (2, value))) for i, value in enumerate(values)]
+    texts = fromstring(draw_lines(lines, "round", "dB")).findall(f"{SVG}text")
+    heights = {text.text: float(text.get("y")) for text in texts if (text.text or "").startswith("line")}
+    for one, other in itertools.combinations(range(len(values)), 2):
+        higher, lower = (heights[f"line {each}"] for each in (one, other))
+        assert abs(higher - lower) >= BETWEEN_NAMES
+        assert (higher < lower) == (values[one] > values[other]) or values[one] == values[other]
+    assert max(heights.values()) < HEIGHT
+    under = [text.text for text in texts if text.get("y") == f"{HEIGHT - BOTTOM + 18:g}"]
+    assert under == ["0", "1", "2"]

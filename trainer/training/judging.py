@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -32,12 +33,16 @@ class Judge:
         if config.validation:
             rate = config.codec.sample_rate
             self._samples = validation_samples(config.validation, config.data.mixing, rate, index)
+        _cut_unfinished_line(out / VALIDATION_FILE)
 
     def judge(self, checkpoint: Path, step: int) -> Validation | None:
-        """Validate a new checkpoint, keep the last and the best, and make the best one the separator."""
+        """Validate the newest checkpoint, keep the last and the best, and make the best one the separator.
+
+        What was validated before, when a kill cut off the rest, is not validated again; then the answer is None.
+        """
         separator = separator_of(self._config, checkpoint)
         settings, found = self._config.validation, None
-        if settings:
+        if settings and checkpoint.name not in self._merits():
             examples = self._out / EXAMPLES_FOLDER / checkpoint.name
             found = validate(separator, self._samples, settings.sampling, examples, settings.examples)
             line = {"step": step, "checkpoint": checkpoint.name, "merit": found.merit, **asdict(found)}
@@ -51,14 +56,21 @@ class Judge:
 
     def best(self) -> Path:
         """Of the checkpoints that are there, the one with the highest merit; the last one if none was validated."""
-        there = checkpoints_in(self._checkpoints)
-        merits: dict[str, float] = {}
-        path = self._out / VALIDATION_FILE
-        for line in path.read_text().splitlines() if path.exists() else []:
-            found = json.loads(line)
-            merits[found["checkpoint"]] = found["merit"]
+        there, merits = checkpoints_in(self._checkpoints), self._merits()
         validated = [each for each in there if each.name in merits]
         return max(validated, key=lambda each: merits[each.name]) if validated else there[-1]
+
+    def _merits(self) -> dict[str, float]:
+        """Of the checkpoints that were validated, by name."""
+        path = self._out / VALIDATION_FILE
+        lines = path.read_text().splitlines() if path.exists() else []
+        return {found["checkpoint"]: found["merit"] for found in map(json.loads, lines)}
+
+
+def _cut_unfinished_line(path: Path) -> None:
+    """Take off what a kill left of a last line."""
+    if path.exists():
+        os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
 
 
 def separator_of(config: TrainConfig, checkpoint: Path) -> Separator:

@@ -83,6 +83,8 @@ def train(
     log = StepLog(out / LOG_FILE, first) if world.leads else None
     judge = Judge(config, out, folder, out / INDEX_FOLDER) if world.leads else None
     board = TensorBoard(out, first) if world.leads and config.tensorboard else None
+    if judge and earlier:  # a kill may have come before it was judged
+        _judge(judge, board, out, first)
     waited = 0.0
     if world.leads:
         work_of(config, batches.samples_a_step, world).write(out)
@@ -99,12 +101,18 @@ def train(
         on_step(report)
         if (step + 1) % config.checkpoints.every == 0 or step + 1 == config.steps:
             save_checkpoint(folder, step + 1, trained, {"guard": guard.state()}, world)
-            checkpoint = checkpoints_in(folder)[-1]
-            found = judge.judge(checkpoint, step + 1) if judge else None
-            if board and found:
-                board.validation(step + 1, found, out / EXAMPLES_FOLDER / checkpoint.name)
+            if judge:
+                _judge(judge, board, out, step + 1)
             world.wait()
     return checkpoints_in(folder)[-1]
+
+
+def _judge(judge: Judge, board: TensorBoard | None, out: Path, step: int) -> None:
+    """See what the last checkpoint is worth."""
+    checkpoint = checkpoints_in(out / CHECKPOINTS_FOLDER)[-1]
+    found = judge.judge(checkpoint, step)
+    if board and found:
+        board.validation(step, found, out / EXAMPLES_FOLDER / checkpoint.name)
 
 
 def _step(

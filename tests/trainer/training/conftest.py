@@ -6,13 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-import webdataset
-
-from manifests.media import encode_stems
-
-RATE = 16_000
 
 TRAINING_FILE = """
 preset: tiny
@@ -29,23 +23,6 @@ optimiser: {{kind: muon, learning_rate: 0.001}}
 schedule: {{warm_up: 4}}
 checkpoints: {{every: 2, keep: 2}}
 """
-
-
-@pytest.fixture(scope="session")
-def recording_shards(tmp_path_factory, catalogue_clips) -> Path:
-    """A folder with a shard of six recordings."""
-    folder = tmp_path_factory.mktemp("recordings")
-    clips = [
-        *catalogue_clips("calibrate", category="speech", min_seconds=1.5, count=2),
-        *catalogue_clips("calibrate", category="sound", min_seconds=1.5, count=4),
-    ]
-    with webdataset.TarWriter(str(folder / "shard-000000-of-000001.tar")) as writer:
-        for number, clip in enumerate(clips):
-            waveform = np.asarray(clip.waveform[: 2 * clip.sample_rate], dtype=np.float32)
-            stems = encode_stems(waveform, waveform, np.zeros_like(waveform), sample_rate=clip.sample_rate)
-            notes = json.dumps({"text": f"sound {number}"}).encode()
-            writer.write({"__key__": f"clip{number}", **dict(stems.members()), "json": notes})
-    return folder
 
 
 @pytest.fixture

@@ -130,3 +130,16 @@ def test_the_best_checkpoint_is_kept_and_becomes_the_separator(training_file, re
         "prompt.txt",
         *(f"{stem}.flac" for stem in ("mixture", "target", "residual", "truth")),
     }
+
+
+@pytest.mark.parametrize("left", [0, 20])
+def test_a_checkpoint_is_judged_though_a_kill_came_first(training_file, recording_shards, tmp_path, left):
+    settings = ["steps=2", f"validation={{shards: [{recording_shards}], samples: 2, examples: 0}}"]
+    train(TrainConfig.load(training_file, settings), tmp_path, World())
+    validations, separator = tmp_path / "validation.jsonl", tmp_path / "separator" / "model.safetensors"
+    judged, made = validations.read_text(), separator.read_bytes()
+    validations.write_text(judged[:left])
+    separator.write_bytes(made[:left])
+    train(TrainConfig.load(training_file, settings), tmp_path, World())
+    assert validations.read_text() == judged
+    assert separator.read_bytes() == made
