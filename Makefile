@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 HUB_VENV  ?= .venv-hub
 HUB_STAMP := $(HUB_VENV)/.installed
 
-.PHONY: install demo seed test test-hub soak lint clean
+.PHONY: install demo seed seed-shards loop loop-short test test-hub soak lint clean
 
 STEMS := stages/stems.yaml --set profile=stems_16khz
 
@@ -25,8 +25,12 @@ demo: install
 	$(BIN)/dataengine run stages/pseudolabel.yaml --set input=data/demo/pool.parquet --run-dir runs/demo
 
 ## Train the seed separator from nothing: recordings, shards, runs/seed/. Stop it, and go on with the same command
+seed: seed-shards
+	$(BIN)/dataengine train conf/train/seed.yaml -o runs/seed
+	$(BIN)/dataengine train conf/train/seed-longer.yaml -o runs/seed-longer
+
 LABELLED := data/labelled/seed
-seed: install
+seed-shards: install
 	$(BIN)/dataengine demo-data --labelled --split seed -o data/labelled
 	$(BIN)/dataengine index $(LABELLED)/music.csv --stems --metadata $(LABELLED)/music.csv -o $(LABELLED)/music.parquet
 	for table in clips held_out; do \
@@ -36,8 +40,27 @@ seed: install
 	$(BIN)/dataengine run $(STEMS) --set input=$(LABELLED)/music.parquet --run-dir runs/seed-triplets
 	$(BIN)/dataengine run $(STEMS) --set input=$(LABELLED)/clips.parquet --run-dir runs/seed-sources
 	$(BIN)/dataengine run $(STEMS) --set input=$(LABELLED)/held_out.parquet --run-dir runs/seed-held-out
-	$(BIN)/dataengine train conf/train/seed.yaml -o runs/seed
-	$(BIN)/dataengine train conf/train/seed-longer.yaml -o runs/seed-longer
+
+## Two rounds of label, train, evaluate and promote on real recordings: runs/loop/. Goes on where it was stopped
+loop: seed-shards
+	$(BIN)/dataengine demo-data -o data/demo
+	for split in pool calibrate; do \
+		$(BIN)/dataengine index data/demo/$$split -o data/demo/$$split.parquet --metadata data/demo/$$split.csv || exit; \
+	done
+	$(BIN)/dataengine loop conf/loop/laptop.yaml
+	$(BIN)/dataengine loop report runs/loop
+
+## The same in some minutes, with a separator that learns next to nothing: runs/loop-short/
+loop-short: install
+	$(BIN)/dataengine demo-data -o data/short --split pool --split gate --count 40
+	$(BIN)/dataengine index data/short/pool -o data/short/pool.parquet --metadata data/short/pool.csv
+	$(BIN)/dataengine demo-data --labelled --split calibrate --count 1 -o data/short/labelled \
+		--recordings data/recordings
+	$(BIN)/dataengine index data/short/labelled/calibrate/clips.csv --minimum-seconds 0.1 \
+		--metadata data/short/labelled/calibrate/clips.csv -o data/short/sources.parquet
+	$(BIN)/dataengine run $(STEMS) --set input=data/short/sources.parquet --run-dir runs/short-sources
+	$(BIN)/dataengine loop conf/loop/short.yaml
+	$(BIN)/dataengine loop report runs/loop-short
 
 ## All tests, the slow ones too
 test: install

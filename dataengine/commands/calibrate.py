@@ -13,13 +13,11 @@ from rich.console import Console
 from rich.table import Table
 
 from dataengine.errors import UserError
+from dataengine.evaluation.calibrated_run import write_calibrated_filters
 from dataengine.evaluation.calibration import Calibration, CurvePoint, Goal
-from dataengine.evaluation.calibration import calibrate as choose
-from dataengine.evaluation.filter_writing import models_of, provenance, write_filter_file
-from dataengine.evaluation.labelled import join_labels, read_labels
+from dataengine.evaluation.labelled import read_labels
 from dataengine.evaluation.truth import judge_run
 from dataengine.report.run_directory import RunDirectory
-from stages.criteria import load_filter_file
 
 
 @dataclass(frozen=True)
@@ -50,13 +48,8 @@ def calibrate(
     Ends with exit code 1 if the precision that was asked cannot be reached. Raises UserError.
     """
     run = RunDirectory.at(run_dir)
-    filters = load_filter_file(str(template or _beside(out)), run.columns)
-    asked = tuple(scores) or tuple(dict.fromkeys(criterion.score for criterion in filters.criteria))
-    labelled = join_labels(run, labels.read(run), filters.columns)
-    found = choose(labelled, filters, asked, goal)
-    models = models_of([row for (row,) in run.query("SELECT models FROM samples LIMIT 1")])
-    origin = provenance(found, labelled, run.facts["pipeline_digest"], models)
-    write_filter_file(out, found.filter_file(filters.audit_share, origin))
+    criteria = template or _beside(out)
+    found = write_calibrated_filters(run, labels.read(run), criteria, scores, goal, out)
     _print(found, out, as_json)
     if not found.reached:
         raise typer.Exit(1)

@@ -30,6 +30,25 @@ class SeparatorSettings(BaseModel):
     """How often each window is heard; heard once, a separator does not tell what gain it expects."""
 
 
+class CalibrateSettings(BaseModel):
+    """How the thresholds of a round's filter are chosen, before it labels."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    input: str
+    """Manifest of scenes whose sources are known; none of them may be in the pool or the gate set."""
+    truth: str
+    """Their truth table."""
+    criteria: str = "conf/filters/embedded_loose.yaml"
+    """Filter file that names scores, directions and conditions."""
+    scores: tuple[str, ...] = ()
+    """Whose thresholds may move; none: all."""
+    precision: float = Field(default=0.9, ge=0, le=0.999)
+    """Least share of right labels that is asked for."""
+    confidence: float = Field(default=0.95, ge=0.5, le=0.999)
+    """Of the lower bound on that share."""
+
+
 class LabelSettings(BaseModel):
     """How rounds label."""
 
@@ -87,6 +106,8 @@ class LoopConfig(BaseModel):
     initial: str | None = None
     """The separator that the loop begins with: a folder that `train` left, or `seed`, the bundled one; default: the
     profile's own."""
+    calibrate: CalibrateSettings | None = None
+    """Without it, the pipeline's own filter decides for every separator."""
     label: LabelSettings
     train: TrainSettings
     evaluate: EvaluateSettings
@@ -100,7 +121,9 @@ class LoopConfig(BaseModel):
         """
         written = read_pipeline_file(path, overrides)
         config = validated(cls, written, "the loop file")
-        for section, key in (("label", "pipeline"), ("train", "config"), ("evaluate", "truth")):
+        named = [("label", "pipeline"), ("train", "config"), ("evaluate", "truth")]
+        named += [("calibrate", "truth"), ("calibrate", "criteria")] if config.calibrate else []
+        for section, key in named:
             place = str(getattr(getattr(config, section), key))
             if not Path(place).is_file():
                 raise UserError(f"there is no file {place}", where=written.where(section, key))

@@ -2,6 +2,8 @@
 
 loop.json                    the rounds so far, and which separator is promoted; replaced whole at every change
 rounds/0001/profile.yaml     the profile that labels: the promoted separator in its role
+rounds/0001/calibration/     a run over scenes whose sources are known, where thresholds are chosen for each separator
+rounds/0001/filters.yaml     the thresholds that were chosen on it
 rounds/0001/label/           a run directory; it has none where an earlier round has the labels of the same separator
 rounds/0001/train/           a training run
 rounds/0001/evaluation.json  old and new separator on the gate set

@@ -10,6 +10,7 @@ import torch
 
 from dataengine.errors import UserError
 from dataengine.evaluation.questions import Question
+from dataengine.loop.calibrating import calibrated_filters, calibration_pipeline
 from dataengine.loop.configuration import LoopConfig
 from dataengine.loop.examples import examples_of, write_examples
 from dataengine.loop.gate import Comparison, compare, gate_questions
@@ -53,20 +54,27 @@ class Steps:
     def check(self) -> None:
         """See that all that the loop file names is there and fits. Raises UserError for the first that does not."""
         ProfileModels(self.separators.profile(INITIAL)).provenance(("separator",))
-        self._pipeline(self.config.label.profile)
+        pipeline, changes = self.config.label.pipeline, self._changes(self.config.label.profile)
+        Pipeline.load(pipeline, changes)
+        if self.config.calibrate:
+            calibration_pipeline(self.config.calibrate, pipeline, changes)
         training = self._base_training()
         for place in (place for places in training.data.shards.values() for place in places):
             shards_in(place)
         self._gate_questions()
 
     def label(self, state: LoopState) -> int:
-        """Have the pool labelled and packed; returns how many samples came of it."""
+        """Choose thresholds, if asked for, label the pool and pack; returns how many samples came of it."""
         from dataengine.runner import run  # the engine takes a second to import
 
         separator = state.rounds[-1].labelled_by
         number = state.round_with_labels_of(separator)
-        profile = self.separators.profile_file(number, separator)
-        pipeline = self._pipeline(str(profile))
+        changes = self._changes(str(self.separators.profile_file(number, separator)))
+        if settings := self.config.calibrate:
+            folder = self.directory.round(number)
+            filters = calibrated_filters(settings, self.config.label.pipeline, changes, folder, self.address)
+            changes.append(f"stages.filter.criteria={json.dumps(str(filters))}")
+        pipeline = Pipeline.load(self.config.label.pipeline, changes)
         return run(pipeline, self._labels(state), address=self.address, round_number=number).packed
 
     def training(self, state: LoopState) -> TrainConfig:
@@ -125,11 +133,12 @@ class Steps:
     def _gate_questions(self) -> list[Question]:
         return gate_questions(Path(self.config.evaluate.truth), self.config.evaluate.scenes)
 
-    def _pipeline(self, profile: str) -> Pipeline:
+    def _changes(self, profile: str) -> list[str]:
+        """To the pipeline, with a profile."""
         label = self.config.label
         # A round that was killed must have the labels, to the byte, of one that was not.
         fixed = [f"input={json.dumps(label.input)}", f"profile={json.dumps(profile)}", "deterministic=true"]
-        return Pipeline.load(label.pipeline, [*label.set, *fixed])
+        return [*label.set, *fixed]
 
     def _base_training(self) -> TrainConfig:
         training = TrainConfig.load(self.config.train.config, self.config.train.set)
