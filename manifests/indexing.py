@@ -20,7 +20,7 @@ from manifests.metadata import Metadata, read_metadata
 from manifests.never_train import NeverTrain, read_never_train
 from manifests.probing import FACTS_SCHEMA, Fingerprints, as_record_batch, facts_of_error, probe_files
 from manifests.progress import Progress
-from manifests.tables import ROW_GROUP_ROWS, writing
+from manifests.tables import ROW_GROUP_ROWS, check_place, writing
 from manifests.tracks import tracks_of
 from manifests.units import UnitRules, group_by_content, portions, units_of
 
@@ -110,6 +110,7 @@ def index(sources: Sequence[str], out: str, options: IndexOptions | None = None)
     started = time.monotonic()
     options = options or IndexOptions()
     options.check()
+    check_place(out)
     metadata = read_metadata(options.metadata) if options.metadata else None
     never_train = read_never_train(options.never_train) if options.never_train else NeverTrain()
     listing = list_files(sources)

@@ -71,7 +71,10 @@ def check_version(schema: pa.Schema, where: str) -> None:
 
 @contextmanager
 def writing(uri: str, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
-    """A table to write in pieces; it appears under its name when all is written, or not at all."""
+    """A table to write in pieces; it appears under its name when all is written, or not at all.
+
+    Raises UserError as `check_place` does.
+    """
     with _published(uri) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
         yield writer
 
@@ -80,6 +83,22 @@ def write_table(uri: str, table: pa.Table) -> None:
     """Write a whole table; it appears complete or not at all."""
     with writing(uri, table.schema) as writer:
         writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
+
+
+def check_place(uri: str) -> None:
+    """Make the folder of a table that is to be written. Raises UserError where no file can be made there."""
+    if not is_local(uri):
+        open_filesystem(uri)
+        return
+    target = Path(local_path(uri))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"its folder cannot be made: {error.strerror}", where=uri) from error
+    if target.is_dir():
+        raise UserError("this is a folder; name a file in it", where=uri)
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise UserError("its folder cannot be written to", where=uri)
 
 
 @contextmanager
@@ -93,8 +112,8 @@ def _published(uri: str) -> Iterator[Path]:
             with storage_errors(uri):
                 filesystem.put_file(str(temporary), path)
         return
+    check_place(uri)
     target = Path(local_path(uri))
-    target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         yield temporary

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from media_files import sound, write_container, write_sound
 
+import manifests.indexing
 from dataengine.errors import UserError
 from manifests.identity import unit_id
 from manifests.indexing import IndexOptions, IndexSummary, index
@@ -299,11 +300,22 @@ def test_what_is_not_there_is_the_users_mistake(indexed: Callable[..., Indexed],
         indexed("nosuch://bucket/a.wav")
 
 
+@pytest.mark.parametrize("out", ["b.wav/manifest.parquet", ".", "nosuch://bucket/manifest.parquet"])
+def test_where_no_manifest_can_be_written_nothing_is_probed(
+    folder: Path, out: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def probed(*_: Any) -> None:
+        raise AssertionError("a file was probed")
+
+    monkeypatch.setattr(manifests.indexing, "probe_files", probed)
+    with pytest.raises(UserError, match=r"folder|cannot be opened"):
+        index([str(folder)], out if "://" in out else str(folder / out))
+
+
 def test_an_interrupted_index_leaves_the_manifest_as_it_was(
     indexed: Callable[..., Indexed], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before, _ = indexed(folder / "b.wav")
-    import manifests.indexing
 
     def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
