@@ -24,11 +24,6 @@ class ProbeResult:
     work: tuple[StageWork, ...]
     setup_seconds: float
 
-    @property
-    def seconds_a_unit(self) -> float:
-        """Seconds of one worker for one unit, all stages together."""
-        return sum(entry.seconds for entry in self.work) / self.units
-
 
 def probe(
     groups: Sequence[WorkerGroup],

@@ -85,11 +85,6 @@ def share(
     return Share(value, low, high, total, effective)
 
 
-def lower_bound(right: Mask, clusters: Clusters, among: Mask | Weights, confidence: float) -> float:
-    """The one-sided lower bound of the share of rows that are right; 0 of nothing."""
-    return share(right, clusters, among=among, confidence=2 * confidence - 1).low
-
-
 def _effective(value: float, total: float, deviations: Weights, clusters: Clusters) -> float:
     """Independent rows that would give the share's variance; `total` where all rows agree."""
     spread = value * (1 - value)

@@ -175,10 +175,6 @@ def _seconds(stamp: int, time_base: Fraction, stream: Any) -> float:
     return stamp * float(time_base) - (stream.start_time or 0) * float(stream.time_base)
 
 
-def _end_seconds(packet: Any, stream: Any) -> float:
-    return _seconds(packet.pts + (packet.duration or 0), packet.time_base, stream)
-
-
 def _decode(container: Any, rate: int, first: int, count: int, channel: int | None, rewind: bool) -> Waveform:
     """Mono samples `first` to `first + count`; the gaps between them are silence.
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dataengine.evaluation.proportion import Clusters, lower_bound, share, wilson_interval
+from dataengine.evaluation.proportion import Clusters, share, wilson_interval
 
 
 def test_wilson_against_published_figures() -> None:
@@ -41,7 +41,6 @@ def test_weights_and_empty_choices() -> None:
     nothing = share(right, clusters, among=np.zeros(3))
     assert np.isnan(nothing.value)
     assert (nothing.low, nothing.high) == (0.0, 1.0)
-    assert lower_bound(right, clusters, np.zeros(3), 0.95) == 0.0
 
 
 def covered(rows: int, clips: int, precision: float, correlation: float, draws: int) -> tuple[float, float]:
