@@ -62,6 +62,10 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: --set stages.caption.max_prompts=2"),
 ]
+FileOverrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the file, with dots between keys."),
+]
 StageSources = Annotated[
     list[str] | None,
     typer.Option("--stages", metavar="FILE|MODULE", help="Python file or module with stages of your own."),
@@ -191,6 +195,10 @@ def run(
     overrides: Overrides = None,
     stages: StageSources = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Label about this many windows now.")] = None,
+    max_failed: Annotated[
+        float | None,
+        typer.Option(min=0, help="Stop when more windows fail: a count, or below 1 a share of those done."),
+    ] = None,
     address: Annotated[
         str | None, typer.Option(help="A Ray cluster; default: RAY_ADDRESS, else this machine.")
     ] = None,
@@ -214,7 +222,8 @@ def run(
     """Run a pipeline, or go on with a run that was stopped."""
     from dataengine.commands.run import run
 
-    laid = overrides or [], stages or []
+    limits = [] if max_failed is None else [f"engine.max_failed={max_failed!r}"]
+    laid = [*(overrides or []), *limits], stages or []
     run(pipeline, run_dir, *laid, limit, address, fork, delta, delta_margin, commercial_only, as_json)
 
 
@@ -322,7 +331,7 @@ def calibrate(
 def train(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A training file (YAML).")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for checkpoints and the log.")],
-    overrides: Overrides = None,
+    overrides: FileOverrides = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Train in so many workers of a Ray cluster.")
     ] = None,
@@ -349,7 +358,7 @@ LoopDirectory = Annotated[Path, typer.Argument(metavar="DIR", help="A loop's dir
 @loop.command("run")
 def loop_run(
     config: Annotated[Path, typer.Argument(metavar="FILE", help="A loop file (YAML).")],
-    overrides: Overrides = None,
+    overrides: FileOverrides = None,
     address: Annotated[
         str | None, typer.Option(help="A Ray cluster; default: RAY_ADDRESS, else this machine.")
     ] = None,

@@ -194,7 +194,7 @@ def test_too_many_failures_stop_a_run_and_a_retry_completes_it(tmp_path):
     assert code == 1
     assert "units failed, more than engine.max_failed=0.1 allows" in printed
     assert "Traceback" not in printed
-    dataengine(output, *command, "--set", "engine.max_failed=0.5", **environment)
+    dataengine(output, *command, "--max-failed", "0.5", **environment)
     failed = samples_of(run_dir).query("status == 'failed'")
     assert set(failed["error"]) == {"the licence server refused"}
 
