@@ -22,7 +22,8 @@ def test_a_committed_slice_is_not_done_again(cheap_pipeline, tmp_path):
     run(pipeline, tmp_path / "run")
     storage, calls = Storage.at(tmp_path / "run"), []
     with Lease(storage) as lease:
-        work = GroupWork(_job(pipeline, storage, lease.holder), WorkerGroup(pipeline.stages), True, True)
+        job = _job(pipeline, storage, lease.holder, None)
+        work = GroupWork(job, WorkerGroup(pipeline.stages), True, True)
         worker = SliceWorker(work, lambda stage, rows: calls.append(stage))
         report = SliceReport.from_json(worker.do(SliceRequest(1, Suspects())))
     assert not calls
