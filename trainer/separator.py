@@ -190,7 +190,7 @@ class Separator(ModelHubMixin, library_name="dataengine", license="apache-2.0"):
     @torch.inference_mode()
     def _hear(self, pieces: Sequence[Piece], sampling: SamplingConfig) -> list[Heard]:
         """Pieces of one length, at one level, as often as the configuration says."""
-        gains = [gain_to(piece.mixture, LEVEL_DBFS) for piece in pieces]
+        gains = [gain_to(piece.mixture, LEVEL_DBFS, self.sample_rate) for piece in pieces]
         levelled = np.stack([gain * piece.mixture for gain, piece in zip(gains, pieces, strict=True)])
         hop, times = self.codec.hop, self.config.shifts
         found = np.stack(

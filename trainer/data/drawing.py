@@ -15,6 +15,7 @@ from pydantic import Field
 from dataengine.errors import UserError
 from manifests.identity import seed_of
 from trainer.conditions.dropping import DropProbabilities
+from trainer.data.mixing import OCTAVES_HZ
 from trainer.data.pools import TARGET, Compatibility, Item, Pool
 
 Strategy: TypeAlias = Literal["real", "remixed", "synthetic", "pseudo_labelled", "absent"]
@@ -53,13 +54,16 @@ class MixingConfig:
     most_others: int = 2
     """A synthetic residual is made of one recording to so many."""
     level_dbfs: tuple[float, float] = (-31.0, -19.0)
-    """A mixture's RMS lies between these."""
+    """A mixture's RMS level while it sounds lies between these."""
     speed: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
     """Recordings for synthetic mixtures are played slower or faster by up to this share, and sound lower or
     higher: of a few voices and one door, many (speed perturbation, Ko et al. 2015)."""
     filled: Annotated[float, Field(ge=0, le=1)] = 0.0
     """How often a recording that is shorter than the sample is heard again and again all through it. Short sounds
     that are heard once seldom meet, and a separator learns when to listen instead of what to listen to."""
+    colour_db: Annotated[float, Field(ge=0, le=24)] = 0.0
+    """Recordings for synthetic mixtures are coloured: each octave is raised or lowered by up to so much, as other
+    rooms and microphones would have it. Where a label has one recording, that is all the variety there is."""
     drop: DropProbabilities = field(default_factory=DropProbabilities)
     compatibility: Compatibility = field(default_factory=Compatibility)
 
@@ -84,6 +88,8 @@ class Draw:
     """How fast the target, if there is one, and each of the others is played; 1: as recorded."""
     filled: tuple[bool, ...]
     """For the same recordings: whether the sample is filled with them."""
+    colours: tuple[tuple[float, ...], ...]
+    """For the same recordings: dB by which each octave of `trainer.data.mixing.OCTAVES_HZ` is raised."""
     seconds: float
     level_dbfs: float
     dropped: tuple[bool, bool, bool, bool]
@@ -139,6 +145,7 @@ class Drawing:
             layout_seed=int(random.integers(2**63)),
             noise_seed=int(random.integers(2**63)),
             filled=tuple(bool(random.random() < config.filled) for _ in range(1 + len(others))),
+            colours=tuple(_colour(config.colour_db, random) for _ in range(1 + len(others))),
         )
 
     def _snr_db(self, strategy: Strategy, random: np.random.Generator) -> float | None:
@@ -166,6 +173,10 @@ def _speed(widest: float, random: np.random.Generator) -> float:
     """A speed of whole per cents: resampling in simple ratios is cheap."""
     percents = int(100 * widest)
     return 1 + int(random.integers(-percents, percents + 1)) / 100
+
+
+def _colour(widest_db: float, random: np.random.Generator) -> tuple[float, ...]:
+    return tuple(float(widest_db * each) for each in random.uniform(-1, 1, len(OCTAVES_HZ)))
 
 
 def _text(item: Item, mixed: bool, random: np.random.Generator) -> str:

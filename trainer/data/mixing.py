@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
 import numpy as np
 
 from dataengine.models.level import frame_levels
 from dataengine.models.roles import Waveform
+
+Frequencies: TypeAlias = "np.ndarray[Any, np.dtype[np.floating[Any]]]"
+"""[frequencies]"""
 
 FRAME_SECONDS = 0.02
 SOUNDING_DB = 40.0
@@ -14,6 +20,8 @@ SILENT_DBFS = -100.0
 """What lies below is taken for silence and is not amplified."""
 BAND_EDGE = 0.05
 """A band ends over the last twentieth below its limit."""
+OCTAVES_HZ = (62.5, 125.0, 250.0, 500.0, 1_000.0, 2_000.0, 4_000.0, 8_000.0)
+"""Where `coloured` has its gains; between them they change evenly with the logarithm of the frequency."""
 
 
 def sounding_level(waveform: Waveform, sample_rate: int) -> float:
@@ -33,9 +41,9 @@ def at_snr(target: Waveform, residual: Waveform, snr_db: float, sample_rate: int
     return target * _factor(snr_db - (levels[0] - levels[1]))
 
 
-def gain_to(mixture: Waveform, level_dbfs: float) -> np.float32:
-    """The factor that brings a mixture's RMS to a level; 1 for silence."""
-    level = rms_level(mixture)
+def gain_to(mixture: Waveform, level_dbfs: float, sample_rate: int) -> np.float32:
+    """The factor that brings a mixture to a level while it sounds; 1 for silence."""
+    level = sounding_level(mixture, sample_rate)
     return _factor(level_dbfs - level) if level > SILENT_DBFS else np.float32(1)
 
 
@@ -48,12 +56,33 @@ def low_passed(waveform: Waveform, limit: float, sample_rate: int) -> Waveform:
     """The waveform without what lies above `limit` Hz, with zero phase; itself if nothing can lie there."""
     if limit >= sample_rate / 2:
         return waveform
-    padded = len(waveform) + sample_rate // 10  # what rings on would come in again at the start
-    spectrum = np.fft.rfft(waveform, padded)
-    frequencies = np.fft.rfftfreq(padded, 1 / sample_rate)
-    spectrum *= np.clip((limit - frequencies) / (BAND_EDGE * limit), 0.0, 1.0)
-    passed: Waveform = np.fft.irfft(spectrum, padded)[: len(waveform)].astype(np.float32)
-    return passed
+    frequencies = _frequencies(waveform, sample_rate)
+    return _filtered(waveform, np.clip((limit - frequencies) / (BAND_EDGE * limit), 0.0, 1.0), sample_rate)
+
+
+def coloured(waveform: Waveform, gains_db: Sequence[float], sample_rate: int) -> Waveform:
+    """The waveform with each octave of `OCTAVES_HZ` raised by so many dB, with zero phase."""
+    if not any(gains_db):
+        return waveform
+    octaves = np.log2(_frequencies(waveform, sample_rate).clip(1))
+    gains = 10 ** (np.interp(octaves, np.log2(OCTAVES_HZ), gains_db) / 20)
+    return _filtered(waveform, gains, sample_rate)
+
+
+def _frequencies(waveform: Waveform, sample_rate: int) -> Frequencies:
+    """Those that `_filtered` takes gains for, in Hz."""
+    return np.fft.rfftfreq(_padded(waveform, sample_rate), 1 / sample_rate)
+
+
+def _filtered(waveform: Waveform, gains: Frequencies, sample_rate: int) -> Waveform:
+    padded = _padded(waveform, sample_rate)
+    filtered = np.fft.irfft(np.fft.rfft(waveform, padded) * gains, padded)
+    return filtered[: len(waveform)].astype(np.float32)
+
+
+def _padded(waveform: Waveform, sample_rate: int) -> int:
+    """Samples with the silence after it: what rings on would come in again at the start."""
+    return len(waveform) + sample_rate // 10
 
 
 def _factor(decibels: float) -> np.float32:

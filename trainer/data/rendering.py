@@ -13,7 +13,7 @@ from dataengine.models.sounding import SoundingRule
 from dataengine.models.waveforms import resample
 from trainer.data.drawing import Draw
 from trainer.data.layout import Segments, crop_start, cut, laid_out
-from trainer.data.mixing import at_snr, gain_to, low_passed
+from trainer.data.mixing import at_snr, coloured, gain_to, low_passed
 from trainer.data.pools import MIXTURE, RESIDUAL, TARGET, Item
 from trainer.data.span_prompts import SpanPrompt, draw_span_prompt
 
@@ -56,7 +56,7 @@ def render(draw: Draw, read: Reader, sample_rate: int) -> TrainingSample:
         mixture = target + residual
     else:
         mixture, target, residual = _triplet(draw, read, length, sample_rate, random)
-    gain = gain_to(mixture, draw.level_dbfs)
+    gain = gain_to(mixture, draw.level_dbfs, sample_rate)
     mixture, target, residual = gain * mixture, gain * target, gain * residual
     sounding = SOUNDING_IN_A_SAMPLE.seconds(target, sample_rate)
     return TrainingSample(
@@ -93,17 +93,19 @@ def _mixed_recordings(
     Otherwise a separator would learn to tell recordings by their bands instead of their sounds.
     """
     items = [*([draw.target] if draw.target else []), *draw.others]
-    played = list(zip(items, draw.speeds[-len(items) :], draw.filled[-len(items) :], strict=True))
-    bands = [item.band_hz * speed for item, speed, _ in played if item.band_hz is not None]
+    changes = zip(draw.speeds, draw.filled, draw.colours, strict=True)
+    played = list(zip(items, list(changes)[-len(items) :], strict=True))
+    bands = [item.band_hz * speed for item, (speed, _, _) in played if item.band_hz is not None]
     band = min(bands, default=sample_rate / 2)
 
-    def recording(item: Item, speed: float, fills: bool) -> Waveform:
+    def recording(item: Item, speed: float, fills: bool, colour: Sequence[float]) -> Waveform:
         waveform = resample(read(item, item.sound), round(speed * sample_rate), sample_rate)
+        waveform = coloured(waveform, colour, sample_rate)
         sounding = _sounding(waveform, sample_rate)
         placed = laid_out(waveform, length, sounding, sample_rate, random, fills=fills)
         return low_passed(placed, band, sample_rate)
 
-    sounds = [recording(*each) for each in played]
+    sounds = [recording(item, *changes) for item, changes in played]
     target = sounds.pop(0) if draw.target else np.zeros(length, dtype=np.float32)
     residual = _stacked(sounds, draw.others_snr_db, sample_rate)
     if draw.snr_db is not None:

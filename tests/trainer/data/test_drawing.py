@@ -110,6 +110,19 @@ def test_speeds_are_drawn_within_what_is_asked():
     assert np.mean(speeds) == pytest.approx(1, abs=0.01)
 
 
+def test_colours_are_drawn_within_what_is_asked_and_change_nothing_else():
+    shares = {"synthetic": 1.0, "absent": 1.0}
+    plain, coloured = (
+        Drawing(replace(CONFIG, shares=shares, colour_db=decibels), pools(), seed=0) for decibels in (0, 6)
+    )
+    for position in range(200):
+        even, draw = plain.draw(position), coloured.draw(position)
+        assert not np.any(even.colours)
+        assert len(draw.colours) == 1 + len(draw.others)
+        assert 0 < np.abs(draw.colours).max() <= 6
+        assert replace(draw, colours=even.colours) == even
+
+
 def test_texts_are_balanced_as_asked(draws):
     counts = Counter(draw.text for draw in draws)
     for text in set(TEXTS):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.data.mixing import at_snr, gain_to, low_passed, sounding_level
+from trainer.data.mixing import OCTAVES_HZ, at_snr, coloured, gain_to, low_passed, sounding_level
 
 RATE = 16_000
 
@@ -41,13 +41,13 @@ def test_silence_is_not_amplified():
     assert at_snr(silence, noise(1), 5, RATE) is silence
     sound = noise(1)
     assert at_snr(sound, silence, 5, RATE) is sound
-    assert gain_to(silence, -25) == 1
+    assert gain_to(silence, -25, RATE) == 1
 
 
 @given(level=st.floats(-40, -10), amplitude=st.floats(1e-3, 1))
 def test_a_mixture_comes_to_its_level(level, amplitude):
     mixture = noise(1, amplitude)
-    levelled = gain_to(mixture, level) * mixture
+    levelled = gain_to(mixture, level, RATE) * mixture
     assert 20 * np.log10(np.sqrt(np.mean(levelled**2))) == pytest.approx(level, abs=0.01)
 
 
@@ -58,3 +58,18 @@ def test_a_band_keeps_what_is_below_and_nothing_above():
     middle = slice(1_000, -1_000)
     np.testing.assert_allclose(passed[middle], below[middle], atol=2e-3)
     assert low_passed(below, 8_000, RATE) is below
+
+
+@given(gains=st.lists(st.floats(-12, 12), min_size=8, max_size=8))
+def test_each_octave_is_raised_by_its_own_gain(gains):
+    seconds = np.arange(RATE) / RATE
+    for octave, gain in list(zip(OCTAVES_HZ, gains, strict=True))[1:-1]:
+        tone = np.sin(2 * np.pi * octave * seconds).astype(np.float32)
+        middle = slice(RATE // 4, -RATE // 4)
+        raised = coloured(tone, gains, RATE)[middle]
+        np.testing.assert_allclose(raised, 10 ** (gain / 20) * tone[middle], atol=0.02 * 10 ** (gain / 20))
+
+
+def test_without_gains_a_sound_stays_as_it_is():
+    sound = noise(1)
+    assert coloured(sound, (0.0,) * len(OCTAVES_HZ), RATE) is sound

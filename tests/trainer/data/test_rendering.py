@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from trainer.data.drawing import Draw
-from trainer.data.mixing import sounding_level
+from trainer.data.mixing import OCTAVES_HZ, sounding_level
 from trainer.data.pools import Item
 from trainer.data.rendering import render
 
 RATE = 16_000
 DOG, PIANO, VOICE, TRIPLET = (Item("s.tar", key, key, ()) for key in ("dog", "piano", "voice", "triplet"))
+EVEN = (0.0,) * len(OCTAVES_HZ)
 
 DRAW = Draw(
     position=0,
@@ -25,6 +26,7 @@ DRAW = Draw(
     others_snr_db=(3.0,),
     speeds=(1.0, 1.0, 1.0),
     filled=(False, False, False),
+    colours=(EVEN, EVEN, EVEN),
     seconds=3.0,
     level_dbfs=-22.0,
     dropped=(False, True, False, False),
@@ -55,7 +57,7 @@ def test_recordings_are_mixed_as_drawn(read):
     sample = render(DRAW, read, RATE)
     assert len(sample.mixture) == len(sample.target) == len(sample.residual) == 3 * RATE
     np.testing.assert_allclose(sample.target + sample.residual, sample.mixture, atol=1e-6)
-    assert level(sample.mixture) == pytest.approx(-22, abs=0.05)
+    assert sounding_level(sample.mixture, RATE) == pytest.approx(-22, abs=0.05)
     snr = sounding_level(sample.target, RATE) - sounding_level(sample.residual, RATE)
     assert snr == pytest.approx(-7, abs=0.1)
     assert (sample.text, sample.dropped, sample.time, sample.noise_seed) == ("dog", DRAW.dropped, 0.3, 6)
@@ -75,7 +77,7 @@ def test_a_prompt_for_what_is_not_there_has_a_silent_target(read):
     assert not sample.target.any()
     assert not sample.spans.present
     np.testing.assert_array_equal(sample.mixture, sample.residual)
-    assert level(sample.mixture) == pytest.approx(-22, abs=0.05)
+    assert sounding_level(sample.mixture, RATE) == pytest.approx(-22, abs=0.05)
 
 
 def test_a_real_triplet_keeps_its_balance_unless_it_is_remixed(read):
@@ -117,12 +119,25 @@ def test_a_recording_played_faster_is_higher_and_shorter(read):
             others_snr_db=(),
             speeds=(speed, 1.0),
             filled=(False, False),
+            colours=(EVEN, EVEN),
             seconds=1.2,
             snr_db=40.0,
         )
         target = render(draw, lambda item, member: sounds[item.key], RATE).target
         spectrum = np.abs(np.fft.rfft(target))
         assert spectrum.argmax() / 1.2 == pytest.approx(440 * speed, abs=2)
+
+
+def test_a_coloured_recording_has_the_levels_of_its_octaves_changed_and_no_other(read):
+    even = render(replace(DRAW, snr_db=40.0), read, RATE).target
+    without_highs = (*EVEN[:-2], -24.0, -24.0)
+    dull = render(replace(DRAW, snr_db=40.0, colours=(without_highs, EVEN, EVEN)), read, RATE).target
+
+    def share_of_highs(waveform: np.ndarray) -> float:
+        power = np.abs(np.fft.rfft(waveform)) ** 2
+        return power[len(power) // 2 :].sum() / power.sum()
+
+    assert share_of_highs(dull) < 0.02 * share_of_highs(even)
 
 
 def test_spans_lie_where_the_target_sounds(read):

@@ -24,6 +24,21 @@ def test_the_loss_of_a_perfect_estimate_is_zero_and_grows_with_the_square(on):
         torch.testing.assert_close(loss(wrong, x0, x1, PATH), torch.full((3,), error**2))
 
 
+@pytest.mark.parametrize("loudness", [0.1, 1.0, 10.0])
+def test_in_decibels_an_error_costs_as_much_in_a_soft_sample_as_in_a_loud_one(loudness):
+    x0, x1 = torch.randn(3, 5, 8), loudness * torch.randn(3, 5, 8)
+    loss = FlowMatchingLoss("x1", "decibels")
+    one, two = (loss(Estimate(x1, x1 * (1 + error)), x0, x1, PATH) for error in (0.5, 1.0))
+    torch.testing.assert_close(two - one, torch.full((3,), 4.0).log(), rtol=0.01, atol=0.01)
+
+
+def test_in_decibels_what_is_good_enough_is_not_made_better():
+    x0, x1 = torch.randn(2, 3, 5, 8)
+    loss = FlowMatchingLoss("x1", "decibels")
+    good, better = (loss(Estimate(x1, x1 * (1 + error)), x0, x1, PATH) for error in (1e-3, 1e-5))
+    assert ((good - better).abs() < 0.01).all()
+
+
 def test_padding_does_not_count():
     x0, x1 = torch.randn(2, 3, 5, 8)
     mask = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 0, 0, 0], [1, 0, 0, 0, 0]], dtype=torch.bool)
