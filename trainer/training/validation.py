@@ -12,6 +12,7 @@ import soundfile
 from pydantic import BaseModel, ConfigDict, Field
 
 from dataengine.evaluation.metrics import si_sdr
+from dataengine.evaluation.overlap import Overlap, overlap
 from dataengine.models.roles import Waveform
 from trainer.data.drawing import Drawing, MixingConfig, Strategy
 from trainer.data.indexing import index_shards
@@ -56,7 +57,8 @@ class Validation:
     """What a validation found, in dB."""
 
     target_gain: float
-    """Mean improvement of the target's SI-SDR over the mixture's."""
+    """Mean improvement of the target's SI-SDR over the mixture's, where target and residual both sound: elsewhere
+    it is enough to know when to listen."""
     residual_gain: float
     """The same for the residual."""
     silence: float
@@ -82,22 +84,26 @@ def validate(
     gains: list[tuple[float, float]] = []
     silences: list[float] = []
     for sample, target in zip(samples, targets, strict=True):
-        residual = sample.mixture - target
-        if sample.target.any():
-            gains.append(
-                (
-                    si_sdr(target, sample.target) - si_sdr(sample.mixture, sample.target),
-                    si_sdr(residual, sample.residual) - si_sdr(sample.mixture, sample.residual),
-                )
-            )
-        else:
+        if not sample.target.any():
             silences.append(rms_level(sample.mixture) - rms_level(target))
+        elif met := overlap(sample.target, sample.residual, rate):
+            gains.append(_gains(sample, target, met))
     for number, (sample, target) in enumerate(zip(samples[:count], targets, strict=False)):
         _write_example(examples / f"{number:02d}", sample, target, rate)
     return Validation(
         target_gain=fmean(target for target, _ in gains) if gains else float("nan"),
         residual_gain=fmean(residual for _, residual in gains) if gains else float("nan"),
         silence=fmean(silences) if silences else float("nan"),
+    )
+
+
+def _gains(sample: TrainingSample, target: Waveform, met: Overlap) -> tuple[float, float]:
+    """Of target and residual, dB."""
+    here = met.samples
+    mixture = sample.mixture[here]
+    return (
+        si_sdr(target[here], sample.target[here]) - si_sdr(mixture, sample.target[here]),
+        si_sdr(mixture - target[here], sample.residual[here]) - si_sdr(mixture, sample.residual[here]),
     )
 
 
