@@ -41,7 +41,7 @@ seed-shards: install
 	$(BIN)/dataengine run $(STEMS) --set input=$(LABELLED)/clips.parquet --run-dir runs/seed-sources
 	$(BIN)/dataengine run $(STEMS) --set input=$(LABELLED)/held_out.parquet --run-dir runs/seed-held-out
 
-## Two rounds of label, train, evaluate and promote on real recordings, after make seed: runs/loop/. Goes on where it stopped
+## Two rounds of label, train, evaluate and promote on real recordings: runs/loop/. Goes on where it stopped
 loop: seed-shards
 	$(BIN)/dataengine demo-data -o data/demo
 	for split in pool calibrate; do \

@@ -156,7 +156,7 @@ def time_separating(preset: str, windows: int, steps: int, repeats: int) -> tupl
     )
     mixtures = list(noise.astype(np.float32))
     prompted = [Prompted(mixture, "dog barking") for mixture in mixtures]
-    weights, size, ours, plain = dict(model.state_dict()), separator.config.windows_a_batch, Parts(), Parts()
+    weights, size, ours, plain = dict(model.state_dict()), separator.windows_a_batch, Parts(), Parts()
 
     @torch.inference_mode()
     def bare() -> None:

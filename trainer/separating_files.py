@@ -69,7 +69,7 @@ def _targets(
     windows = separator.windows(round(recording.info.duration * rate))
 
     def separated() -> Iterator[tuple[Window, Waveform]]:
-        while some := list(islice(windows, separator.config.windows_a_batch)):
+        while some := list(islice(windows, separator.windows_a_batch)):
             pieces = [
                 Piece(prompt, each, recording.read(each.start / rate, each.length / rate, rate))
                 for each in some

@@ -11,7 +11,7 @@ import torch
 
 from dataengine.errors import UserError
 from dataengine.models.adapter import Adapter, Runtime, digest_of_files
-from dataengine.models.doubt import expected_gain_db
+from dataengine.models.doubt import expected_gain_db, gain_of_both_db
 from dataengine.models.enhancer_router import EnhancerRouter
 from dataengine.models.roles import ModelCard, Prompt, Stems, Waveform
 from dataengine.models.roles import Separator as Separating
@@ -76,7 +76,7 @@ class TrainedSeparatorAdapter(Adapter):
 
 
 class EnhancerAndTrainedAdapter(TrainedSeparatorAdapter):
-    """The profile's enhancer for prompts that ask for speech, a trained separator for all others."""
+    """The profile's enhancer for speech; a trained separator for all else, in what the enhancer leaves."""
 
     parts = ("text_encoder", "enhancer")
 
@@ -124,20 +124,28 @@ class TrainedSeparator:
 
 
 class EnhancerAndTrained:
-    """A separator of the pipeline that leaves speech to a model that knows nothing else."""
+    """A separator of the pipeline that leaves speech to a model that knows nothing else.
 
-    def __init__(self, card: ModelCard, for_speech: Separating, for_others: Separating) -> None:
+    A prompt for speech gets what the enhancer finds. For any other the enhancer takes the speech away first, and the
+    trained separator looks for the sound in the rest; what neither finds there is in the residual, with the speech.
+    """
+
+    def __init__(self, card: ModelCard, enhancer: Separating, trained: Separating) -> None:
         self.card = card
-        self._for_speech = for_speech
-        self._for_others = for_others
+        self._enhancer = enhancer
+        self._trained = trained
 
     def separate(
         self, mixtures: Sequence[Waveform], prompts: Sequence[Prompt], sample_rate: int
     ) -> list[Stems]:
         """See the role."""
-        stems: dict[int, Stems] = {}
-        for speech, separator in ((True, self._for_speech), (False, self._for_others)):
-            places = [place for place, prompt in enumerate(prompts) if prompt.speech == speech]
-            own = [mixtures[place] for place in places], [prompts[place] for place in places]
-            stems.update(zip(places, separator.separate(*own, sample_rate), strict=True))
-        return [stems[place] for place in range(len(prompts))]
+        stems = self._enhancer.separate(mixtures, prompts, sample_rate)
+        others = [place for place, prompt in enumerate(prompts) if not prompt.speech]
+        found = self._trained.separate(
+            [stems[place].target for place in others], [prompts[place] for place in others], sample_rate
+        )
+        for place, within in zip(others, found, strict=True):
+            residual = mixtures[place] - within.target
+            gain = gain_of_both_db(residual, stems[place], within)
+            stems[place] = Stems(within.target, residual, gain)
+        return stems

@@ -81,18 +81,24 @@ def test_a_folder_without_a_separator_is_one_line(tmp_path):
         profile_of(tmp_path).provenance(("separator",))
 
 
-def test_speech_is_left_to_the_enhancer(folder, mixture):
+def test_speech_is_left_to_the_enhancer_and_the_rest_is_searched_for_what_else_is_asked(folder, mixture):
     embedded = Profile.load("embedded")
 
-    def separator(name: str, **options: str) -> object:
+    def separator(name: str, **options: str | int) -> object:
         models = {**embedded.models, "separator": {"adapter": name, **options}}
         return ProfileModels(embedded.model_copy(update={"models": models})).load("separator")
 
     prompts = [Prompt("banjo"), Prompt("woman speaking", speech=True), Prompt("rain")]
-    both = separator("enhancer_and_trained", folder=str(folder))
+    both = separator("enhancer_and_trained", folder=str(folder), shifts=2)
     found = both.separate([mixture] * 3, prompts, RATE)
-    alone = separator("trained", folder=str(folder)).separate([mixture] * 3, prompts, RATE)
-    (speech,) = separator("enhancer_router").separate([mixture], prompts[1:2], RATE)
-    for place, expected in ((0, alone[0]), (1, speech), (2, alone[2])):
-        np.testing.assert_allclose(found[place].target, expected.target, atol=1e-5)
+    rest, speech, _ = separator("enhancer_router").separate([mixture] * 3, prompts, RATE)
+    trained = separator("trained", folder=str(folder), shifts=2)
+    banjo, rain = trained.separate([rest.target] * 2, [prompts[0], prompts[2]], RATE)
+    for stems, expected in zip(found, (banjo, speech, rain), strict=True):
+        np.testing.assert_allclose(stems.target, expected.target, atol=1e-5)
+        np.testing.assert_allclose(stems.target + stems.residual, mixture, atol=1e-6)
     assert len(both.separate([mixture], prompts[:1], RATE)) == 1
+    assert found[1].expected_gain_db == speech.expected_gain_db
+    doubts = [np.sum(each.residual**2) / 10 ** (each.expected_gain_db / 10) for each in (rest, banjo)]
+    in_decibels = 10 * np.log10(np.sum(found[0].residual ** 2) / sum(doubts))
+    assert found[0].expected_gain_db == pytest.approx(in_decibels, abs=0.01)

@@ -23,7 +23,7 @@ from trainer.training.schedule import Schedule
 from trainer.training.step import ObjectiveConfig
 from trainer.training.validation import ValidationConfig
 
-NOT_OF_THE_WEIGHTS = {"checkpoints", "steps", "validation", "sampling", "shifts", "tensorboard"}
+NOT_OF_THE_WEIGHTS = {"checkpoints", "steps", "validation", "sampling", "shifts", "floor", "tensorboard"}
 """Settings that may change while a run goes on."""
 
 
@@ -80,6 +80,8 @@ class TrainConfig(BaseModel):
     """How the separator that comes of it follows the flow, unless it is told otherwise."""
     shifts: int = Field(default=1, ge=1)
     """How often it hears each window (see `SeparatorConfig`)."""
+    floor: float = Field(default=0.0, ge=0, lt=1)
+    """How much of the mixture stays in the target (see `SeparatorConfig`)."""
     start_from: str | None = None
     """What the run starts from, for fine-tuning: a checkpoint (its averaged weights), a separator's folder, or `seed`,
     the bundled separator."""

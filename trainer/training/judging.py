@@ -88,6 +88,7 @@ def separator_of(config: TrainConfig, checkpoint: Path) -> Separator:
             profile=config.profile,
             sampling=config.sampling,
             shifts=config.shifts,
+            floor=config.floor,
             window_seconds=seconds,
             overlap_seconds=OVERLAP * seconds,
         ),
