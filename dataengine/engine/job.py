@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from dataengine.engine.slice_work import Screen
+from dataengine.engine.slice_work import Screen, Start
 from dataengine.engine.stage import Stage
 from dataengine.engine.storage import Storage
 from manifests.schema import is_heavy
-
-if TYPE_CHECKING:
-    from dataengine.engine.carrying import Carrying
 
 
 @dataclass(frozen=True)
@@ -36,7 +32,7 @@ class Job:
     """Whether the rows that a stage takes together may depend on nothing but the plan."""
     screens: Mapping[str, Screen] = field(default_factory=dict)
     """What gives rows up early, by the stage after which it does."""
-    carrying: Carrying | None = None
+    carrying: Start | None = None
     """What is carried over from an earlier run."""
     round_number: int | None = None
     """The round of a loop that the run is a step of."""

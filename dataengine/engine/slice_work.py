@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -73,6 +73,14 @@ def units_of(table: pa.Table) -> SliceState:
     )
     failed = _left_at(INDEX_STAGE, failed)
     return SliceState(batch.where(readable), [failed] if len(failed) else [])
+
+
+class Start(Protocol):
+    """Says with what a slice begins, where that is more than its units."""
+
+    def state(self, number: int, units: pa.Table) -> SliceState:
+        """The slice of that number before its first stage."""
+        ...
 
 
 @dataclass(frozen=True)
