@@ -1,4 +1,4 @@
-"""The one error that is the user's to mend."""
+"""How work ends before its end: by a mistake of the user's, by a fault that is not, or because it was asked to."""
 
 from __future__ import annotations
 
@@ -13,3 +13,11 @@ class UserError(Exception):
     def __init__(self, message: str, *, where: str | None = None) -> None:
         self.where = where
         super().__init__(f"{where}: {message}" if where else message)
+
+
+class EngineError(RuntimeError):
+    """The engine cannot go on, through no fault of the rows."""
+
+
+class StoppedError(Exception):
+    """The run was asked to stop, and did; the same command goes on with it."""

@@ -19,7 +19,7 @@ from dataengine.driver_log import DriverLog, driver_times
 from dataengine.engine.attempts import attempts_of, planned_slices
 from dataengine.engine.cluster import ClusterSize, cluster, messages_to
 from dataengine.engine.events import EventLog
-from dataengine.engine.execute import SECONDS_TO_STOP, EngineError, Execution, StoppedError, plan_pools
+from dataengine.engine.execute import Execution, plan_pools
 from dataengine.engine.finish import Finished, finish
 from dataengine.engine.footers import read_footers
 from dataengine.engine.grouping import group_stages
@@ -33,12 +33,13 @@ from dataengine.engine.patience import patiently, trouble_in_words
 from dataengine.engine.plan import Plan, plan_schema
 from dataengine.engine.storage import Storage
 from dataengine.engine.taking_over import TakingOver
+from dataengine.errors import EngineError, StoppedError
 from dataengine.pipeline import Pipeline
 from dataengine.run_files import SUMMARY_FILE
 from dataengine.run_progress import RunProgress
 from dataengine.run_record import NO_ORIGIN, Origin, delta_of, fork_of, plan_of
 from dataengine.stage_catalogue import send_file_stages_by_value
-from dataengine.stopping import on_sigterm, raising_after
+from dataengine.stopping import on_sigterm, raising_after, stop_at_once
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def drive(
         _trouble_in_one_line(storage),
         Lease(storage) as lease,
         messages_to(_messages_file(storage)) as terminal,
-        on_sigterm(_stop_at_once),
+        on_sigterm(stop_at_once),
         EventLog(storage, lease.holder.epoch) as events,
     ):
         plan = plan_of(pipeline, storage, origin)
@@ -223,7 +224,7 @@ def _label(
 
     def stop() -> None:
         execution.ask_to_stop()
-        stop_within(SECONDS_TO_STOP)
+        stop_within(pipeline.engine.stop_seconds)
 
     coming = closing(_reports(taking_over, execution, size, todo, lease))
     with log, metrics, raising_after(StoppedError) as stop_within, on_sigterm(stop), coming as reports:
@@ -265,10 +266,6 @@ def _trouble_in_one_line(storage: Storage) -> Iterator[None]:
         yield
     except OSError as error:
         raise EngineError(trouble_in_words(error, storage.root)) from error
-
-
-def _stop_at_once() -> None:
-    raise StoppedError
 
 
 def _allowed(max_failed: float, counts: Counts) -> float:

@@ -8,6 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from dataengine.errors import StoppedError
+
+
+def stop_at_once() -> None:
+    """What to do on SIGTERM where nothing is under way that is worth ending."""
+    raise StoppedError
+
 
 @contextmanager
 def on_sigterm(action: Callable[[], None]) -> Iterator[None]:

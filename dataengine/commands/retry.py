@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 def retry(run_dir: str, stage_sources: Sequence[str], address: str | None, as_json: bool) -> None:
     """Try again what failed in a run, write its report, and print what came of it."""
-    from dataengine.report.page import write_report  # the engine takes a second to import
-    from dataengine.retry import retry as retry_run
-
     with engine_errors():
+        from dataengine.report.page import write_report  # the engine takes a second to import
+        from dataengine.retry import retry as retry_run
+
         retried = retry_run(run_dir, stage_sources, address)
-    page = write_report(retried.summary.run_dir)
+        page = write_report(retried.summary.run_dir)
     if as_json:
         print(json.dumps(asdict(retried), indent=2))
         return

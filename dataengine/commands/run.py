@@ -12,9 +12,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from dataengine.errors import EngineError, StoppedError
 from dataengine.licences import refuse_non_commercial
 from dataengine.pipeline import Pipeline
 from dataengine.report.formats import span_of_time
+from dataengine.stopping import on_sigterm, stop_at_once
 
 if TYPE_CHECKING:
     from dataengine.runner import RunSummary
@@ -34,13 +36,13 @@ def run(
     as_json: bool,
 ) -> None:
     """Run a pipeline, write its report, and print what came of it."""
-    pipeline = Pipeline.load(path, overrides, stage_sources)
-    if commercial_only:
-        refuse_non_commercial(pipeline)
-    from dataengine.report.page import write_report  # the engine takes a second to import
-    from dataengine.runner import run as run_pipeline
-
     with engine_errors():
+        pipeline = Pipeline.load(path, overrides, stage_sources)
+        if commercial_only:
+            refuse_non_commercial(pipeline)
+        from dataengine.report.page import write_report  # the engine takes a second to import
+        from dataengine.runner import run as run_pipeline
+
         summary = run_pipeline(
             pipeline,
             run_dir or f"runs/{path.stem}",
@@ -50,7 +52,7 @@ def run(
             delta=delta,
             delta_margin=delta_margin,
         )
-    page = write_report(summary.run_dir)
+        page = write_report(summary.run_dir)
     if as_json:
         print(summary.to_json())
     else:
@@ -60,15 +62,13 @@ def run(
 @contextmanager
 def engine_errors() -> Iterator[None]:
     """Answer with one line when the engine was stopped (exit code 0) or could not go on (1)."""
-    from dataengine.engine.execute import EngineError, StoppedError
-    from dataengine.engine.lease import LeaseLostError
-
     try:
-        yield
+        with on_sigterm(stop_at_once):
+            yield
     except StoppedError as stopped:
         print("dataengine: stopped as asked; the same command goes on from here", file=sys.stderr)
         raise typer.Exit(0) from stopped
-    except (EngineError, LeaseLostError) as error:
+    except EngineError as error:
         print(f"dataengine: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
 

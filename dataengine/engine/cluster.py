@@ -26,9 +26,6 @@ SECONDS_TO_END_RAY_DATA = 60.0
 THREADS_OF_RAY_DATA = ("StreamingExecutor", "iter_threaded")
 """How the names begin of the threads that follow an execution in the driver."""
 
-FORWARDED = ("DATAENGINE_MIRROR", "HF_HOME", "HF_HUB_CACHE")
-"""Environment variables that say where weights lie: what holds for the driver holds for workers on other nodes."""
-
 
 @dataclass(frozen=True)
 class ClusterSize:
@@ -123,16 +120,10 @@ def _flush_streams() -> None:
 def _start(address: str | None) -> None:
     import ray
 
-    # One thread a worker: workers, not threads within them, fill the machine.
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    places = {name: os.environ[name] for name in FORWARDED if name in os.environ}
-    environment = {"env_vars": {**threads, **places}}
     if address:
         _check_reachable(address)
         try:
-            ray.init(
-                address=address, runtime_env=environment, log_to_driver=False, logging_level=logging.ERROR
-            )
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except ConnectionError as error:
             if "AuthToken" in str(error.__cause__):
                 raise UserError(
@@ -147,7 +138,6 @@ def _start(address: str | None) -> None:
         address="local",  # else Ray would join whatever cluster runs on this machine
         include_dashboard=False,
         object_store_memory=OBJECT_STORE_BYTES,
-        runtime_env=environment,
         log_to_driver=False,
         logging_level=logging.ERROR,
     )

@@ -27,7 +27,8 @@ from dataengine.engine.parts import committed_parts
 from dataengine.engine.patience import no_space_left, patiently
 from dataengine.engine.settings import EngineSettings
 from dataengine.engine.worker_process import GroupWork
-from dataengine.engine.workers import MESSAGE, GroupActor
+from dataengine.engine.workers import MESSAGE, GroupActor, forwarded_environment
+from dataengine.errors import EngineError, StoppedError
 
 SHARE_OF_CPUS = 0.9
 """Of the logical CPUs, what the pools take together: a pool that takes the last one starves Ray itself."""
@@ -39,18 +40,8 @@ SECONDS_BEFORE_NEXT_PASS = (1.0, 60.0)
 """Before the first pass that does again what was put off, and at most, as each pass without progress doubles it."""
 LOSSES_FORGIVEN = 3
 """Passes in a row that may end with the loss of an actor or a node before a single slice is committed."""
-SECONDS_TO_STOP = 20.0
-"""How long slices under way may take to end once the run is asked to stop; clusters kill after 30 s."""
 
 LOG = logging.getLogger(__name__)
-
-
-class EngineError(RuntimeError):
-    """The engine cannot go on, through no fault of the rows."""
-
-
-class StoppedError(Exception):
-    """The run was asked to stop, and did; the same command goes on with it."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +107,8 @@ class Execution:
                     f"{len(left)} slices are still to be done, and none was for {self.settings.patience_minutes:g} "
                     f"minutes: {postponed or 'Ray gave no reason'}; run the same command again when this is mended"
                 )
+            if len(left) and self._stop_asked:
+                raise StoppedError
             if len(left):
                 pause = (
                     SECONDS_BEFORE_NEXT_PASS[0]
@@ -152,26 +145,34 @@ class Execution:
 
     def _one_pass(self, slices: np.ndarray[Any, Any]) -> Iterator[SliceReport]:
         """Hand every slice to Ray Data once."""
-        stopped: set[tuple[str, int]] = set()
+        stopped: dict[tuple[str, int], int] = {}
+        answered = 0
         for message in messages_of(self._dataset(slices)):
             report = SliceReport.from_json(message)
             if report.fatal:
                 raise EngineError(f"a worker could not be set up:\n{report.fatal}")
             if report.no_space:
                 raise EngineError(no_space_left(self.job.storage.root))
-            if report.stopped is None:
+            if worker := report.stopped:
+                stopped[worker.host, worker.process] = worker.begun
+            else:
+                answered += 1
                 yield report
-                continue
-            stopped.add(report.stopped)
-            if self._all_stopped(stopped):
+            if stopped and self._all_ended(stopped, answered):
                 raise StoppedError
 
-    def _all_stopped(self, stopped: set[tuple[str, int]]) -> bool:
-        """Whether no slice is under way any more; nobody here asked, if another driver has the run now."""
-        return not self._stop_asked or len(stopped) >= self.pools[0].workers
+    def _all_ended(self, stopped: dict[tuple[str, int], int], answered: int) -> bool:
+        """Whether no slice is under way any more, in any group; if nobody here asked, another driver has the run.
+
+        `stopped` has the workers of the first group that take no slices any more, with the number that each began;
+        `answered` is how many slices have come to an end.
+        """
+        if not self._stop_asked:
+            return True
+        return len(stopped) >= self.pools[0].workers and answered >= sum(stopped.values())
 
     def _dataset(self, slices: np.ndarray[Any, Any]) -> Any:
-        dataset = slices_for_ray(slices)
+        dataset, environment = slices_for_ray(slices), forwarded_environment()
         for position, pool in enumerate(self.pools):
             last = position == len(self.pools) - 1
             work = cloudpickle.dumps(GroupWork(self.job, pool.group, first=position == 0, last=last))
@@ -179,7 +180,7 @@ class Execution:
             dataset = pool_of_actors(
                 dataset,
                 GroupActor,
-                (work, last, own_cpus, self.settings, self.job.deterministic),
+                (work, last, own_cpus, self.settings, self.job.deterministic, environment),
                 workers=pool.workers,
                 cpus=pool.cpus_each,
                 gpus=pool.group.resources.gpus,
@@ -229,5 +230,9 @@ def _quieten() -> None:
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     context.max_errored_blocks = 0
+    if hasattr(
+        context, "execution_no_progress_timeout_s"
+    ):  # since Ray 2.5x; it would give up on a slow stage
+        context.execution_no_progress_timeout_s = -1
     for name in ("ray.data", "ray"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from types import TracebackType
 
 from dataengine.engine.storage import Storage
-from dataengine.errors import UserError
+from dataengine.errors import EngineError, UserError
 
 LEASE_FOLDER = "lease"
 SECONDS_BETWEEN_BEATS = 5.0
@@ -28,7 +28,7 @@ SECONDS_UNTIL_STALE = 60.0
 _LEASE_NAME = re.compile(rf"{LEASE_FOLDER}/(\d+)\.json$")
 
 
-class LeaseLostError(RuntimeError):
+class LeaseLostError(EngineError):
     """Another driver has taken the run over."""
 
 

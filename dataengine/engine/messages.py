@@ -15,6 +15,16 @@ from dataengine.engine.slice_work import SliceState, StageWork
 
 
 @dataclass(frozen=True)
+class StoppedWorker:
+    """A worker that takes no slices any more, because the run is to stop."""
+
+    host: str
+    process: int
+    begun: int
+    """How many slices it took before."""
+
+
+@dataclass(frozen=True)
 class SliceReport:
     """What the driver hears of a slice."""
 
@@ -26,8 +36,8 @@ class SliceReport:
     """Why the slice is still to be done: storage was in trouble, or it was lost over and over."""
     no_space: bool = False
     """Whether it was postponed because the disk is full: waiting will not help."""
-    stopped: tuple[str, int] | None = None
-    """Host and process of a worker that takes no slices any more, because the run is to stop."""
+    stopped: StoppedWorker | None = None
+    """Who did not take the slice any more."""
     fatal: str | None = None
     """Why no slice can be done by this worker: a stage could not be set up."""
 
@@ -42,7 +52,7 @@ class SliceReport:
         fields["counts"] = Counts(**fields["counts"]) if fields["counts"] else None
         fields["work"] = tuple(StageWork(**entry) for entry in fields["work"])
         fields["failures"] = tuple(Failure(**entry) for entry in fields["failures"])
-        fields["stopped"] = tuple(fields["stopped"]) if fields["stopped"] else None
+        fields["stopped"] = StoppedWorker(**fields["stopped"]) if fields["stopped"] else None
         return cls(**fields)
 
 

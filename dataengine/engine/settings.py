@@ -27,6 +27,9 @@ class EngineSettings(BaseModel):
     """What one worker may allocate; default: its share of four fifths of its machine's memory."""
     patience_minutes: float = Field(default=30.0, ge=0)
     """How long to go on trying while storage is in trouble and no slice gets done."""
+    stop_seconds: float = Field(default=20.0, gt=0)
+    """How long slices under way may take to end once the run is asked to stop (SIGTERM). Less than what stops the
+    run leaves it: many schedulers kill after 30 s."""
     max_failed: float | None = Field(default=None, ge=0)
     """Stop when more units failed: a count if 1 or more, else a share of the units done so far."""
 

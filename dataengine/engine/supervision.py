@@ -13,7 +13,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from multiprocessing.connection import Pipe
 from pathlib import Path
 
@@ -39,6 +41,8 @@ KEEP_FREED_MEMORY = {
 }
 """For the C library's allocator: hold on to what a waveform or spectrogram took until the next one wants it. By
 default each is given back and fetched anew, page by page, which costs more than much of the arithmetic on it."""
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+"""Workers, not threads within them, fill the machine."""
 
 
 class WorkerCrashedError(Exception):
@@ -51,7 +55,7 @@ class StageStalledError(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """What a worker's process may use."""
+    """What a worker's process may use, and where it finds things."""
 
     stage_seconds: float
     """Longest that one stage may take for one micro-batch."""
@@ -59,6 +63,8 @@ class Limits:
     """What it may allocate; 0: no limit."""
     forgive_stalls: bool = False
     """Whether a stall may have come from outside too: from storage that hung, or a machine with too much to do."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables of the driver's environment that hold for the process too, on whatever node it is."""
 
 
 class Loss(Exception):  # noqa: N818 - an event that is handled, not an error
@@ -73,9 +79,9 @@ class SupervisedWorker:
     """A group's work, done in a process that is started anew when it is lost."""
 
     def __init__(self, work: bytes, last: bool, limits: Limits) -> None:
-        """Take on a pickled `GroupWork`; `last` as it says. Nothing starts before there is a slice to do."""
+        """Take on a pickled `GroupWork`; `last` as it says. Its stages are set up while there is no slice yet."""
         self._work, self._last, self._limits = work, last, limits
-        self._process: _Process | None = None
+        self._process: _Process | None = _Process(work, limits)
         self._fatal: str | None = None
 
     def do(self, message: int | bytes) -> Answer:
@@ -103,9 +109,9 @@ class SupervisedWorker:
                     return answer_of(SliceReport(number, postponed=why), self._last)
 
     def _ensure_process(self) -> str | None:
-        """Start the process unless it lives; says why that cannot be done, if it cannot."""
-        if self._process is None and self._fatal is None:
-            self._process = _Process(self._work, self._limits)
+        """Start the process unless it lives, and wait for it; says why that cannot be done, if it cannot."""
+        if self._fatal is None:
+            self._process = self._process or _Process(self._work, self._limits)
             try:
                 self._fatal = self._process.set_up()
             except Loss as loss:
@@ -117,7 +123,8 @@ class _Process:
     """One process, from its start to its loss."""
 
     def __init__(self, work: bytes, limits: Limits) -> None:
-        self._work, self._limits = work, limits
+        """Start it, and hand it the work."""
+        self._limits = limits
         self._crash_file = tempfile.NamedTemporaryFile(prefix="dataengine-", suffix=".stack")  # noqa: SIM115
         self._connection, theirs = Pipe()
         fds = (theirs.fileno(), self._crash_file.fileno())
@@ -125,21 +132,24 @@ class _Process:
         environment = {
             **KEEP_FREED_MEMORY,
             **os.environ,
+            **ONE_THREAD,
+            **limits.environment,
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         }
         self._process = subprocess.Popen([sys.executable, "-c", call], pass_fds=fds, env=environment)
         theirs.close()
         self._note = Note("", [])
+        self._ready: Ready | None = None
+        with suppress(OSError):  # if it is gone already, whoever waits for its answer hears of that
+            self._connection.send_bytes(work)
 
     def set_up(self) -> str | None:
-        """Hand over the work and wait until its stages are set up; the traceback if they cannot be."""
-        try:
-            self._connection.send_bytes(self._work)
-        except OSError as error:
-            raise self._lost() from error
-        answer = self._receive(SETUP_SECONDS)
-        assert isinstance(answer, Ready)
-        return answer.fatal
+        """Wait until its stages are set up; the traceback if they cannot be. Raises Loss."""
+        if self._ready is None:
+            answer = self._receive(SETUP_SECONDS)
+            assert isinstance(answer, Ready)
+            self._ready = answer
+        return self._ready.fatal
 
     def ask(self, request: SliceRequest) -> Answer:
         """Have a slice done. Raises Loss."""

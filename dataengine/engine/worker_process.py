@@ -27,7 +27,15 @@ from dataengine.engine.footers import read_footers
 from dataengine.engine.grouping import WorkerGroup
 from dataengine.engine.job import Job
 from dataengine.engine.lease import reason_to_stop
-from dataengine.engine.messages import SliceMessage, SliceReport, answer_of, pack, slice_of, unpack
+from dataengine.engine.messages import (
+    SliceMessage,
+    SliceReport,
+    StoppedWorker,
+    answer_of,
+    pack,
+    slice_of,
+    unpack,
+)
 from dataengine.engine.parts import commit, part_of
 from dataengine.engine.patience import NO_SPACE
 from dataengine.engine.plan import read_slice
@@ -99,6 +107,7 @@ class SliceWorker:
             store=store,
             screens=job.screens,
         )
+        self._begun = 0
         for stage in group.stages:
             stage.setup()
 
@@ -112,7 +121,8 @@ class SliceWorker:
         number, job = request.message, self._work.job
         try:
             if reason_to_stop(job.storage, job.epoch):
-                return self._answer(SliceReport(number, stopped=(socket.gethostname(), os.getppid())))
+                return self._answer(SliceReport(number, stopped=self._stopped()))
+            self._begun += 1
             units = read_slice(job.storage, number)
             part = part_of(number, units, job.pipeline_digest)
             if job.storage.exists(part.name):  # Ray gave the task out again, for it was lost with its node
@@ -132,6 +142,9 @@ class SliceWorker:
             return self._commit(given.slice, given.units, state, work)
         except Exception as error:  # no row's fault: the slice stays to be done, and the driver hears why
             return self._answer(_postponed(given.slice, error))
+
+    def _stopped(self) -> StoppedWorker:
+        return StoppedWorker(socket.gethostname(), os.getppid(), self._begun)
 
     def _answer(self, report: SliceReport) -> Answer:
         return answer_of(report, self._work.last)

@@ -11,22 +11,39 @@ from dataengine.engine.supervision import Limits, SupervisedWorker, memory_share
 MESSAGE = "message"
 """The one column of the rows that pass between groups and to the driver: one row is one slice."""
 
+FORWARDED = ("DATAENGINE_MIRROR", "HF_HOME", "HF_HUB_CACHE")
+"""Environment variables that say where weights lie: what holds for the driver holds for workers on other nodes."""
+
+
+def forwarded_environment() -> dict[str, str]:
+    """What workers are to find in their environment because the driver has it there.
+
+    Ray could forward it (`runtime_env`), but starts Ray once more in each worker to do so.
+    """
+    return {name: os.environ[name] for name in FORWARDED if name in os.environ}
+
 
 class GroupActor:
     """One worker of a group; Ray Data makes as many as the pool has, and again when one is lost."""
 
     def __init__(
-        self, work: bytes, last: bool, cpus: float, settings: EngineSettings, deterministic: bool
+        self,
+        work: bytes,
+        last: bool,
+        cpus: float,
+        settings: EngineSettings,
+        deterministic: bool,
+        environment: dict[str, str],
     ) -> None:
         """Take on a pickled `GroupWork`.
 
         `cpus` are the logical CPUs that the worker was given, or 0 for one that works on a GPU: its memory
-        is bounded only if the settings say so.
+        is bounded only if the settings say so. `environment` is what `forwarded_environment` said to the driver.
         """
         memory = memory_share(min(1.0, cpus / (os.cpu_count() or 1)))
         if settings.worker_memory_gigabytes is not None:
             memory = int(settings.worker_memory_gigabytes * 1e9)
-        limits = Limits(settings.stage_seconds, memory, forgive_stalls=deterministic)
+        limits = Limits(settings.stage_seconds, memory, deterministic, environment)
         self._worker = SupervisedWorker(work, last, limits)
 
     def __call__(self, rows: dict[str, Any]) -> dict[str, list[Any]]:

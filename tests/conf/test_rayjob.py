@@ -14,7 +14,6 @@ import pytest
 import yaml
 
 from dataengine import Pipeline
-from dataengine.engine.execute import SECONDS_TO_STOP
 from manifests.schema import MANIFEST_SCHEMA
 
 ROOT = Path(__file__).parents[2]
@@ -82,13 +81,13 @@ def test_the_version_of_ray_is_the_one_that_is_tested(job):
     assert f"FROM rayproject/ray:{pinned}-" in FILE.read_text()
 
 
-def test_a_run_has_the_time_to_stop_gracefully(job):
+def test_a_run_has_the_time_to_stop_gracefully(documents, job):
+    pipeline = yaml.safe_load(documents["ConfigMap"]["data"]["pipeline.yaml"])
+    needed = pipeline["engine"]["stop_seconds"]
     head = job["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
-    assert head["terminationGracePeriodSeconds"] > 2 * SECONDS_TO_STOP
+    assert head["terminationGracePeriodSeconds"] > 2 * needed
     environment = yaml.safe_load(job["runtimeEnvYAML"])["env_vars"]
-    assert (
-        SECONDS_TO_STOP < int(environment["RAY_JOB_STOP_WAIT_TIME_S"]) < head["terminationGracePeriodSeconds"]
-    )
+    assert needed < int(environment["RAY_JOB_STOP_WAIT_TIME_S"]) < head["terminationGracePeriodSeconds"]
     (script,) = head["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][2:]
     assert "pkill -TERM -f '[d]ataengine run'" in script
 

@@ -62,8 +62,10 @@ class Halve(Stage):
     reads = ("mixture",)
     adds = {"target": WAVEFORM, "residual": WAVEFORM}
     share: float = 0.5
+    seconds_each: float = 0.0
 
     def process(self, batch: Batch) -> Batch:
+        time.sleep(self.seconds_each * len(batch))
         targets = [np.float32(self.share) * mixture for mixture in batch["mixture"]]
         residuals = [mixture - target for mixture, target in zip(batch["mixture"], targets, strict=True)]
         return batch.with_columns(target=targets, residual=residuals)

@@ -6,11 +6,11 @@ import pytest
 
 from dataengine import driver_log, run
 from dataengine.driver_log import DriverLog, driver_times
-from dataengine.engine.execute import EngineError
 from dataengine.engine.lease import Holder
 from dataengine.engine.messages import SliceReport
 from dataengine.engine.parts import Counts
 from dataengine.engine.storage import Storage
+from dataengine.errors import EngineError
 
 
 def test_a_driver_that_was_killed_has_left_its_time_and_its_counts(tmp_path, monkeypatch):

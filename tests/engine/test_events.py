@@ -10,9 +10,9 @@ import pytest
 
 from dataengine import run
 from dataengine.engine.events import EventLog
-from dataengine.engine.execute import EngineError
 from dataengine.engine.messages import SliceReport
 from dataengine.engine.storage import Storage
+from dataengine.errors import EngineError
 
 
 def events_of(run_dir: Path) -> list[dict]:

@@ -13,8 +13,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from dataengine.engine.cluster import cluster
-from dataengine.engine.execute import EngineError
-from dataengine.errors import UserError
+from dataengine.errors import EngineError, UserError
 from trainer.training.configuration import TrainConfig
 from trainer.training.folder import LOG_FILE, RAY_FOLDER
 from trainer.training.log import StepReport
