@@ -100,6 +100,20 @@ def report(
     report(run_dir, examples, seed)
 
 
+def compare(
+    first: Annotated[str, typer.Argument(metavar="RUN", help="A finished run: a path or URL.")],
+    second: Annotated[str, typer.Argument(metavar="OTHER_RUN", help="Another of the same windows.")],
+    tolerance: Annotated[
+        float, typer.Option(min=0, help="What a score may differ by, relative to itself and 1.")
+    ] = 1e-4,
+    as_json: AsJson = False,
+) -> None:
+    """Tell where two runs of the same windows differ: scores, verdicts that flipped and why. Exit code 1 if they do."""
+    from dataengine.commands.compare import compare_runs
+
+    compare_runs(first, second, tolerance, as_json)
+
+
 def select(
     run_dir: RunDirectory,
     filters: Annotated[Path, typer.Option(metavar="FILE", help="A filter file, as in conf/filters/.")],
