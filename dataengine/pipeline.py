@@ -14,9 +14,9 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from dataengine.cascade import CASCADE, cheapest_order, screens_of
-from dataengine.engine.grouping import group_stages
-from dataengine.engine.settings import EngineSettings, PackSettings
-from dataengine.engine.stage import Stage, StageContext
+from dataengine.engine.grouping import WorkerGroup, group_stages
+from dataengine.engine.settings import EngineSettings, PackSettings, StageNeeds
+from dataengine.engine.stage import Resources, Stage, StageContext
 from dataengine.errors import UserError
 from dataengine.models.profile import Profile, ProfileModels
 from dataengine.pipeline_changes import changes
@@ -34,6 +34,7 @@ from dataengine.validation import validated
 from dataengine.yaml_source import Located, dump_yaml
 from manifests.identity import stable_hash
 from manifests.tables import open_table
+from stages.filter import Filter
 from stages.screen import Screen
 
 
@@ -117,8 +118,32 @@ class Pipeline:
         if settings.scores == CASCADE:
             pipeline = pipeline._as_cascade(catalogue, written)
         with _located(written.where("engine", "groups")):
-            group_stages(pipeline.stages, settings.engine.groups)
+            _ = pipeline.worker_groups
+        with _located(written.where("engine", "resources")):
+            pipeline._check_resources()
         return pipeline
+
+    @property
+    def worker_groups(self) -> list[WorkerGroup]:
+        """The stages as they share workers."""
+        needs = {stage.name(): self._needs(stage) for stage in self.stages}
+        return group_stages(self.stages, self.engine.groups, needs)
+
+    def _needs(self, stage: Stage) -> Resources:
+        asks_models = bool(stage.roles_used()) and self.profile.device != "cpu"
+        given = self.engine.resources.get(stage.name(), StageNeeds())
+        return Resources(
+            cpus=stage.resources.cpus if given.cpus is None else given.cpus,
+            gpus=max(stage.resources.gpus, float(asks_models)) if given.gpus is None else given.gpus,
+        )
+
+    def _check_resources(self) -> None:
+        names = [stage.name() for stage in self.stages]
+        for name in self.engine.resources:
+            if name not in names:
+                raise UserError(
+                    f"engine.resources has no use for {name!r}; the stages are {', '.join(names)}"
+                )
 
     @property
     def input(self) -> str:
@@ -159,6 +184,18 @@ class Pipeline:
     def models_provenance(self) -> dict[str, dict[str, Any]]:
         """For each role that the stages load: adapter, version, digest of the weights, licence."""
         return ProfileModels(self.profile).provenance(self.roles)
+
+    @property
+    def roles_not_calibrated_for(self) -> list[str]:
+        """Roles whose models are not those that the filter's thresholds were calibrated with."""
+        cards = self.models_provenance()
+        calibrated = [stage.calibrated_with for stage in self.stages if isinstance(stage, Filter)]
+        return [
+            role
+            for digests in calibrated
+            for role, digest in digests.items()
+            if role in cards and cards[role]["digest"] != digest
+        ]
 
     @cached_property
     def identity(self) -> dict[str, Any]:

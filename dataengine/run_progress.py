@@ -11,10 +11,13 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from dataengine.engine.messages import SliceReport
 from dataengine.engine.parts import Counts
 from dataengine.engine.slice_work import StageWork
+from dataengine.report.formats import span_of_time
+from manifests.progress import QUIET_SECONDS
 
 
 @dataclass
@@ -38,7 +41,7 @@ class StageTotals:
 
 @dataclass
 class RunProgress:
-    """Figures of a run as reports come in, drawn as a live table on a terminal."""
+    """Figures of a run as reports come in: a live table on a terminal, elsewhere a line now and then."""
 
     stages: Sequence[str]
     units: int
@@ -49,7 +52,7 @@ class RunProgress:
 
     def __post_init__(self) -> None:
         self.totals = {name: StageTotals() for name in self.stages}
-        self.started = monotonic()
+        self.started = self._printed = monotonic()
         self._bar = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(bar_width=None),
@@ -65,7 +68,7 @@ class RunProgress:
 
     @contextmanager
     def shown(self) -> Iterator[RunProgress]:
-        """Draw while the block runs; nothing is drawn where nobody watches."""
+        """Draw while the block runs, where somebody watches."""
         if not self.console.is_terminal:
             yield self
             return
@@ -80,11 +83,32 @@ class RunProgress:
         self.counts += report.counts
         for work in report.work:
             self.totals[work.stage].add(work)
-        seconds = monotonic() - self.started
-        self._bar.update(
-            self._task,
-            completed=self.done_before.units + self.counts.units,
-            rate=f"{self.counts.units / seconds:.1f}/s",
+        self._bar.update(self._task, completed=self._done.units, rate=f"{self._rate:.1f}/s")
+        if not self.console.is_terminal and monotonic() - self._printed >= QUIET_SECONDS:
+            self._printed = monotonic()
+            self.console.print(self.line(), soft_wrap=True, highlight=False)
+
+    @property
+    def _done(self) -> Counts:
+        return self.done_before + self.counts
+
+    @property
+    def _rate(self) -> float:
+        """Windows a second of this driver."""
+        return self.counts.units / max(monotonic() - self.started, 1e-3)
+
+    def line(self) -> str:
+        """How far the run is, for a log."""
+        done = self._done.units
+        left = f", about {span_of_time((self.units - done) / self._rate)} left" if self._rate else ""
+        return f"run: {done:,}/{self.units:,} windows, {self._rate:.1f} windows/s{left}; {self.verdicts()}"
+
+    def verdicts(self) -> str:
+        """What became of the windows and candidates so far, by earlier drivers too."""
+        done = self._done
+        return (
+            f"kept {done.kept:,}, rejected {done.rejected:,} ({done.retained:,} retained), failed {done.failed:,}, "
+            f"{done.empty:,} windows without candidates"
         )
 
     def writing(self, what: str, done: int, total: int) -> None:
@@ -94,7 +118,7 @@ class RunProgress:
         self._bar.update(self._other[what], completed=done, total=total)
 
     def __rich__(self) -> RenderableType:
-        return Group(self.stage_table(), self._bar)
+        return Group(self.stage_table(), "", Text(self.verdicts()), self._bar)
 
     def stage_table(self) -> Table:
         """One line a stage."""

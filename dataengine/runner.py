@@ -22,7 +22,6 @@ from dataengine.engine.events import EventLog
 from dataengine.engine.execute import Execution, plan_pools
 from dataengine.engine.finish import Finished, finish
 from dataengine.engine.footers import read_footers
-from dataengine.engine.grouping import group_stages
 from dataengine.engine.job import Job
 from dataengine.engine.lease import Holder, Lease
 from dataengine.engine.messages import SliceReport
@@ -211,7 +210,7 @@ def _label(
 ) -> None:
     """Have the workers do these slices."""
     send_file_stages_by_value()
-    pools = plan_pools(group_stages(job.stages, pipeline.engine.groups), size, pipeline.engine.workers)
+    pools = plan_pools(pipeline.worker_groups, size, pipeline.engine.workers)
     workers = {pool.group.name: pool.workers for pool in pools}
     log = DriverLog(job.storage, lease.holder, sum(workers.values()))
     metrics = RunMetrics(job.storage.root, progress.units, progress.done_before.units, len(todo), workers)

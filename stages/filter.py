@@ -57,6 +57,12 @@ class Filter(Stage):
         return batch.with_columns(kept=kept, retained=retained, failed_criteria=decision.failed_names())
 
     @property
+    def calibrated_with(self) -> dict[str, str]:
+        """Role → digest of the model that the thresholds were chosen for; empty if the file does not say."""
+        models: dict[str, dict[str, Any]] = (self._filters.calibration or {}).get("models", {})
+        return {role: card["digest"] for role, card in models.items()}
+
+    @property
     def _filters(self) -> FilterFile:
         if self._file is None:
             raise RuntimeError("filter was used before it was prepared")

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import conf
 from dataengine.cli import app, main
 from manifests.schema import MANIFEST_SCHEMA, versioned
 
@@ -96,21 +98,34 @@ def test_there_are_enough_broken_pipelines() -> None:
     assert len(NAMES) >= 20
 
 
-@pytest.mark.parametrize(
-    "name", ["unknown_stage.yaml", "threshold_without_its_score.yaml", "unsafe_tag.yaml"]
-)
-def test_the_answer_comes_at_once_and_without_ray(name: str, folder: Path) -> None:
+def test_the_answer_comes_at_once(folder: Path) -> None:
+    name = "threshold_without_its_score.yaml"
     assert answer_within(2, "validate", name, folder=folder) == Answer(2, "", expectation(name) + "\n")
 
-    program = "import sys; from dataengine.cli import main\ntry: main()\nfinally: print('ray' in sys.modules)"
+
+def test_a_run_refuses_each_in_under_two_seconds_and_before_ray_is_imported(folder: Path) -> None:
+    program = """
+import json, sys, time
+from dataengine.cli import main
+seconds = {}
+for name in sys.argv[1:]:
+    sys.argv = ["dataengine", "run", name, "--run-dir", "run"]
+    began = time.process_time()
+    try:
+        main()
+    except SystemExit as ended:
+        assert ended.code == 2, name
+    seconds[name] = time.process_time() - began
+assert "ray" not in sys.modules
+print(json.dumps(seconds))
+"""
     done = subprocess.run(
-        [sys.executable, "-c", program, "validate", name],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=60,
+        [sys.executable, "-c", program, *NAMES], cwd=folder, capture_output=True, text=True, timeout=200
     )
-    assert done.stdout == "False\n"
+    assert done.returncode == 0, done.stderr
+    assert max(json.loads(done.stdout).values()) < 2
+    assert done.stderr.splitlines() == [expectation(name) for name in NAMES]
+    assert not (folder / "run").exists()
 
 
 def test_run_refuses_a_broken_pipeline_like_validate(folder: Path) -> None:
@@ -257,3 +272,23 @@ def test_from_recordings_to_a_report(
     changed = dataengine("run", pipeline, *given, "--run-dir", "run", "--set", "stages.caption.max_prompts=1")
     assert changed.code == 2
     assert "caption.parameters.max_prompts: 4 → 1" in changed.err
+
+
+def test_thresholds_that_were_chosen_for_other_models_are_warned_of(
+    folder: Path, dataengine: CommandLine
+) -> None:
+    embedded = Path(str(resources.files(conf))) / "profiles" / "embedded.yaml"
+    other = embedded.read_text().replace("{adapter: dtln}", "{adapter: nsnet2}")
+    (folder / "other.yaml").write_text(
+        other.replace("filters/embedded", f"{embedded.parents[1]}/filters/embedded")
+    )
+    given = [
+        "validate",
+        str(BROKEN.parents[1] / "stages" / "pseudolabel.yaml"),
+        "--set",
+        "input=manifest.parquet",
+    ]
+    assert dataengine(*given).err == ""
+    warned = dataengine(*given, "--set", "profile=other.yaml")
+    assert warned.code == 0
+    assert "calibrated with another enhancer and separator; choose them anew" in warned.err

@@ -4,7 +4,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
-from importlib import metadata
+from importlib import metadata, resources
 from pathlib import Path
 from textwrap import dedent
 
@@ -12,7 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import conf
 from dataengine import Pipeline
+from dataengine.engine.stage import Resources
 from dataengine.errors import UserError
 from manifests.schema import MANIFEST_SCHEMA, SCHEMA_KEY, versioned
 
@@ -105,6 +107,28 @@ def test_another_model_changes_the_digest_and_is_named(load: Load) -> None:
 
 def test_nothing_has_changed_since_itself(load: Load) -> None:
     assert load().changes_since(load().identity) == []
+
+
+def test_models_on_a_gpu_put_the_stages_that_ask_them_there(load: Load) -> None:
+    (group,) = load().worker_groups
+    assert group.resources == Resources(1, 0)
+    embedded = Path(str(resources.files(conf))) / "profiles" / "embedded.yaml"
+    Path("gpu.yaml").write_text(embedded.read_text().replace("device: cpu", "device: cuda"))
+    groups = load("profile=gpu.yaml").worker_groups
+    assert [(group.name, group.resources.gpus) for group in groups] == [
+        ("decode", 0),
+        ("caption…separate", 1),
+        ("silence_ratio…filter", 0),
+    ]
+    shared = load("profile=gpu.yaml", "engine.resources.caption.gpus=0.25").worker_groups
+    assert [(group.name, group.resources.gpus) for group in shared] == [
+        *(("decode", 0), ("caption", 0.25), ("separate", 1), ("silence_ratio…filter", 0))
+    ]
+
+
+def test_resources_of_a_stage_that_there_is_not_are_refused(load: Load) -> None:
+    with pytest.raises(UserError, match=r"no use for 'sepparate'; the stages are decode, caption"):
+        load("engine.resources.sepparate.gpus=1")
 
 
 def test_the_order_of_stages_is_a_change(load: Load) -> None:

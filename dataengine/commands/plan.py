@@ -15,7 +15,6 @@ from rich.table import Table
 
 from dataengine.engine.cluster import ClusterSize
 from dataengine.engine.execute import Pool, plan_pools
-from dataengine.engine.grouping import group_stages
 from dataengine.engine.probe import ProbeResult, probe
 from dataengine.errors import UserError
 from dataengine.licences import refuse_non_commercial
@@ -87,9 +86,7 @@ def plan(
     pipeline = Pipeline.load(file, overrides, stages)
     if commercial_only:
         refuse_non_commercial(pipeline)
-    pools = plan_pools(
-        group_stages(pipeline.stages, pipeline.engine.groups), shape.size, pipeline.engine.workers
-    )
+    pools = plan_pools(pipeline.worker_groups, shape.size, pipeline.engine.workers)
     expected = _expected(pipeline, units)
     measurement = _measure(pipeline, pools, probed, measured_run, expected)
     found = _estimate(measurement.rates, pools, shape, expected, pipeline) if measurement else None

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from dataengine.commands.validate import warn_of_other_models
 from dataengine.errors import EngineError, StoppedError
 from dataengine.licences import refuse_non_commercial
 from dataengine.pipeline import Pipeline
@@ -40,6 +41,7 @@ def run(
         pipeline = Pipeline.load(path, overrides, stage_sources)
         if commercial_only:
             refuse_non_commercial(pipeline)
+        warn_of_other_models(pipeline)
         from dataengine.report.page import write_report  # the engine takes a second to import
         from dataengine.runner import run as run_pipeline
 

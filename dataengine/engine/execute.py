@@ -51,6 +51,7 @@ class Pool:
     group: WorkerGroup
     workers: int
     cpus_each: float
+    gpus_each: float
 
 
 def plan_pools(groups: Sequence[WorkerGroup], size: ClusterSize, wanted: int | None) -> list[Pool]:
@@ -58,8 +59,15 @@ def plan_pools(groups: Sequence[WorkerGroup], size: ClusterSize, wanted: int | N
     counts = workers_that_fit(groups, size.cpus, size.gpus, wanted)
     asked = sum(n * group.resources.cpus for n, group in zip(counts, groups, strict=True))
     scale = min(1.0, SHARE_OF_CPUS * size.cpus / asked)
+    asked_gpus = sum(n * group.resources.gpus for n, group in zip(counts, groups, strict=True))
+    gpu_scale = min(1.0, size.gpus / asked_gpus) if asked_gpus else 1.0
     return [
-        Pool(group, n, _ray_quantity(group.resources.cpus * scale))
+        Pool(
+            group,
+            n,
+            _ray_quantity(group.resources.cpus * scale),
+            _ray_quantity(group.resources.gpus * gpu_scale),
+        )
         for n, group in zip(counts, groups, strict=True)
     ]
 
@@ -183,7 +191,7 @@ class Execution:
                 (work, last, own_cpus, self.settings, self.job.deterministic, environment),
                 workers=pool.workers,
                 cpus=pool.cpus_each,
-                gpus=pool.group.resources.gpus,
+                gpus=pool.gpus_each,
             )
         return dataset
 

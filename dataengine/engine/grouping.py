@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from types import MappingProxyType
 
 from dataengine.engine.stage import Resources, Stage
 from dataengine.errors import UserError
@@ -15,6 +16,8 @@ class WorkerGroup:
     """Stages between which arrays pass by reference."""
 
     stages: tuple[Stage, ...]
+    resources: Resources
+    """The most that any of its stages needs."""
 
     @property
     def name(self) -> str:
@@ -22,25 +25,25 @@ class WorkerGroup:
         first, last = self.stages[0].name(), self.stages[-1].name()
         return first if len(self.stages) == 1 else f"{first}…{last}"
 
-    @property
-    def resources(self) -> Resources:
-        """The most that any of its stages needs."""
-        return Resources(
-            cpus=max(stage.resources.cpus for stage in self.stages),
-            gpus=max(stage.resources.gpus for stage in self.stages),
-        )
-
 
 def group_stages(
-    stages: Sequence[Stage], by_hand: Sequence[Sequence[str]] | None = None
+    stages: Sequence[Stage],
+    by_hand: Sequence[Sequence[str]] | None = None,
+    needs: Mapping[str, Resources] = MappingProxyType({}),
 ) -> list[WorkerGroup]:
     """Fuse consecutive stages with the same resources, or as `by_hand` lists them by name.
+
+    `needs` says by name what a worker of a stage needs, where that is not what its class says.
 
     Raises:
         UserError: the lists by hand are not the pipeline's stages in their order.
     """
+
+    def of(stage: Stage) -> Resources:
+        return needs.get(stage.name(), stage.resources)
+
     if by_hand is None:
-        return [WorkerGroup(tuple(same)) for _, same in groupby(stages, key=lambda stage: stage.resources)]
+        return [WorkerGroup(tuple(same), resources) for resources, same in groupby(stages, key=of)]
     wanted = [name for group in by_hand for name in group]
     actual = [stage.name() for stage in stages]
     if wanted != actual or not all(by_hand):
@@ -48,7 +51,12 @@ def group_stages(
             f"engine.groups must list every stage once, in order: {', '.join(actual)}; it lists {', '.join(wanted)}"
         )
     rest = iter(stages)
-    return [WorkerGroup(tuple(next(rest) for _ in group)) for group in by_hand]
+    groups = [tuple(next(rest) for _ in group) for group in by_hand]
+    return [WorkerGroup(group, _most([of(stage) for stage in group])) for group in groups]
+
+
+def _most(needs: Sequence[Resources]) -> Resources:
+    return Resources(cpus=max(each.cpus for each in needs), gpus=max(each.gpus for each in needs))
 
 
 def workers_that_fit(
@@ -56,8 +64,8 @@ def workers_that_fit(
 ) -> list[int]:
     """Workers of each group on a cluster of this size.
 
-    Every group gets at least one. What is left over is shared evenly; a group that needs a GPU gets as
-    many workers as there are GPUs for it.
+    Every group gets at least one, though they may have to share a GPU. What is left over is shared evenly; a
+    group that needs a GPU gets as many workers as there are GPUs for it.
 
     Raises:
         UserError: a group needs a GPU and the cluster has none.

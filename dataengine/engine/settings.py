@@ -8,6 +8,16 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 
+class StageNeeds(BaseModel):
+    """What one worker of a stage needs; what is not said stays as the stage and the profile have it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cpus: float | None = Field(default=None, gt=0)
+    gpus: float | None = Field(default=None, ge=0)
+    """Half a GPU, for two workers on one, is 0.5."""
+
+
 class EngineSettings(BaseModel):
     """The `engine:` section."""
 
@@ -21,6 +31,8 @@ class EngineSettings(BaseModel):
     """Workers of each group; default: as many as fit the cluster."""
     groups: list[list[str]] | None = None
     """Stage names grouped by hand; default: consecutive stages with the same resources."""
+    resources: dict[str, StageNeeds] = {}
+    """By stage name. By default a stage that asks models has a GPU to itself where the profile's device is `cuda`."""
     stage_seconds: float = Field(default=300.0, gt=0)
     """Longest that one stage may take for one micro-batch; rows over which it takes longer fail."""
     worker_memory_gigabytes: float | None = Field(default=None, gt=0)

@@ -36,7 +36,7 @@ class Runtime:
     """Where and with how much of the machine a model runs."""
 
     device: str = "cpu"
-    """`cpu`, `cuda` or `cuda:N`."""
+    """`cpu` or `cuda`."""
     threads: int = 1
 
 

@@ -46,10 +46,9 @@ def _providers(device: str) -> list[Any]:
         return ["CPUExecutionProvider"]
     import onnxruntime
 
-    kind, _, number = device.partition(":")
-    if kind != "cuda" or "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
         raise UserError(
             f"the installed ONNX Runtime cannot use device {device!r}; "
             "install onnxruntime-gpu in its place, or set `device: cpu` in the profile"
         )
-    return [("CUDAExecutionProvider", {"device_id": int(number or 0)}), "CPUExecutionProvider"]
+    return ["CUDAExecutionProvider", "CPUExecutionProvider"]

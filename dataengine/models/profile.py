@@ -39,8 +39,8 @@ class Profile(BaseModel):
     name: str
     sample_rate: int = Field(ge=8_000, le=192_000)
     """Hz; the rate of every waveform between stages."""
-    device: str = Field(default="cpu", pattern=r"^(cpu|cuda(:\d+)?)$")
-    """Where the models run."""
+    device: str = Field(default="cpu", pattern=r"^(cpu|cuda)$")
+    """Where the models run. Which GPU it is, Ray decides, or CUDA_VISIBLE_DEVICES."""
     threads: int = Field(default=1, ge=1)
     """Threads of each model; parallel work comes from more workers."""
     filters: str | None = None

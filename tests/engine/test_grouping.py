@@ -82,5 +82,17 @@ def test_a_stage_that_needs_a_gpu_is_refused_where_there_is_none():
 
 def test_gpus_are_shared_out_among_the_groups_that_need_them():
     pools = plan_pools(group_stages(STAGES), ClusterSize(64, 6), None)
-    used = sum(pool.workers * pool.group.resources.gpus for pool in pools)
+    used = sum(pool.workers * pool.gpus_each for pool in pools)
     assert 3 <= used <= 6
+
+
+def test_groups_share_a_gpu_where_there_are_fewer_than_groups():
+    pools = plan_pools(group_stages(STAGES), ClusterSize(8, 1), None)
+    assert [pool.gpus_each > 0 for pool in pools] == [False, True, True, False]
+    assert sum(pool.workers * pool.gpus_each for pool in pools) <= 1
+
+
+def test_needs_that_are_given_take_the_place_of_the_stages_own():
+    groups = group_stages(STAGES, needs={"score": Resources(1, 1), "judge": Resources(2, 0)})
+    assert [group.name for group in groups] == ["decode", "separate…score", "judge"]
+    assert [group.resources for group in groups] == [Resources(1, 0), Resources(1, 1), Resources(2, 0)]

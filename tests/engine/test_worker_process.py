@@ -6,7 +6,6 @@ import pytest
 
 from dataengine import run
 from dataengine.engine.footers import read_footers
-from dataengine.engine.grouping import WorkerGroup
 from dataengine.engine.lease import Lease
 from dataengine.engine.messages import SliceReport
 from dataengine.engine.stage_call import Suspects
@@ -23,7 +22,7 @@ def test_a_committed_slice_is_not_done_again(cheap_pipeline, tmp_path):
     storage, calls = Storage.at(tmp_path / "run"), []
     with Lease(storage) as lease:
         job = _job(pipeline, storage, lease.holder, None)
-        work = GroupWork(job, WorkerGroup(pipeline.stages), True, True)
+        work = GroupWork(job, *pipeline.worker_groups, True, True)
         worker = SliceWorker(work, lambda stage, rows: calls.append(stage))
         report = SliceReport.from_json(worker.do(SliceRequest(1, Suspects())))
     assert not calls

@@ -166,8 +166,8 @@ def test_missing_weights_are_answered_with_the_command_that_installs_them():
 
 
 def test_a_device_that_is_not_there_is_the_users_mistake():
-    profile = Profile.load("embedded").model_copy(update={"device": "cuda:7"})
-    with pytest.raises(UserError, match="cannot use device 'cuda:7'"):
+    profile = Profile.load("embedded").model_copy(update={"device": "cuda"})
+    with pytest.raises(UserError, match="cannot use device 'cuda'"):
         ProfileModels(profile).load("voice_activity_detector")
 
 
