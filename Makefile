@@ -62,9 +62,10 @@ loop-short: install
 	$(BIN)/dataengine loop conf/loop/short.yaml
 	$(BIN)/dataengine loop report runs/loop-short
 
-## All tests, the slow ones too
+## All tests, the slow ones too, in so many processes: much of what they do is wait for Ray to start
+PROCESSES ?= 2
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 ## The adapters of the reference models, on the real libraries; makes .venv-hub/ first: 7 GB, some minutes
 test-hub: $(HUB_STAMP)
@@ -77,7 +78,7 @@ $(HUB_STAMP): pyproject.toml requirements/full.txt requirements/embedded-weights
 ## Longer fault injection: outages and leases in real time, more kills. An hour or two; ROUNDS=… for more
 ROUNDS ?= 5
 soak: install
-	DATAENGINE_SOAK_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest tests/faults -m "soak or slow" --timeout 7200
+	DATAENGINE_SOAK_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest tests/faults -m "soak or slow" --timeout 7200 -rP
 
 lint: install
 	$(BIN)/ruff check .

@@ -16,15 +16,20 @@ from pathlib import Path
 from typing import TextIO
 from urllib.parse import urlsplit
 
-from dataengine.errors import UserError
+from dataengine.errors import EngineError, StoppedError, UserError
 
 OBJECT_STORE_BYTES = 512 * 1024 * 1024
 """Enough for what passes between groups on one machine; Ray spills to disk beyond it."""
 
 SECONDS_TO_CONNECT = 10.0
 SECONDS_TO_END_RAY_DATA = 60.0
+STARTS = 4
+"""How often Ray is started on this machine before it is given up: it waits half a minute for its own processes, and
+where others are at work they may take longer."""
 THREADS_OF_RAY_DATA = ("StreamingExecutor", "iter_threaded")
 """How the names begin of the threads that follow an execution in the driver."""
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,7 @@ def cluster(address: str | None) -> Iterator[ClusterSize]:
 
     Raises:
         UserError: there is no cluster at the address.
+        EngineError: Ray does not start here.
     """
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -48,8 +54,9 @@ def cluster(address: str | None) -> Iterator[ClusterSize]:
 
     joined_before = ray.is_initialized()
     if not joined_before:
+        place = address or os.environ.get("RAY_ADDRESS")
         with _signals_kept():
-            _start(address or os.environ.get("RAY_ADDRESS"))
+            _join(place) if place else _start()
     try:
         total = ray.cluster_resources()  # type: ignore[no-untyped-call]
         yield ClusterSize(total.get("CPU", 0.0), total.get("GPU", 0.0))
@@ -117,30 +124,45 @@ def _flush_streams() -> None:
             stream.flush()
 
 
-def _start(address: str | None) -> None:
+def _join(address: str) -> None:
     import ray
 
-    if address:
-        _check_reachable(address)
-        try:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        except ConnectionError as error:
-            if "AuthToken" in str(error.__cause__):
-                raise UserError(
-                    f"the Ray cluster at {address} wants a token that it was not given; set RAY_AUTH_MODE=token, and "
-                    "RAY_AUTH_TOKEN to the cluster's token unless ~/.ray/auth_token has it"
-                ) from None
+    _check_reachable(address)
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except ConnectionError as error:
+        if "AuthToken" in str(error.__cause__):
             raise UserError(
-                f"no Ray cluster answers at {address} ({error}); start one or leave --address out"
+                f"the Ray cluster at {address} wants a token that it was not given; set RAY_AUTH_MODE=token, and "
+                "RAY_AUTH_TOKEN to the cluster's token unless ~/.ray/auth_token has it"
             ) from None
-        return
-    ray.init(
-        address="local",  # else Ray would join whatever cluster runs on this machine
-        include_dashboard=False,
-        object_store_memory=OBJECT_STORE_BYTES,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-    )
+        raise UserError(
+            f"no Ray cluster answers at {address} ({error}); start one or leave --address out"
+        ) from None
+
+
+def _start() -> None:
+    import ray
+
+    for number in range(1, STARTS + 1):
+        try:
+            ray.init(
+                address="local",  # else Ray would join whatever cluster runs on this machine
+                include_dashboard=False,
+                object_store_memory=OBJECT_STORE_BYTES,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+        except StoppedError:
+            raise
+        except Exception as error:  # Ray has no type of its own for this
+            why = " ".join(str(error).split())
+            if number == STARTS:
+                raise EngineError(f"Ray could not be started on this machine: {why}") from error
+            LOG.warning("Ray did not start, trying again: %s", why)
+            ray.shutdown()
+        else:
+            return
 
 
 def _check_reachable(address: str) -> None:

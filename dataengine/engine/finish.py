@@ -42,6 +42,8 @@ WORK_SCHEMA = pa.schema(
     ]
 )
 FOOTERS_A_GROUP = 1024
+FOLDERS_OF_DRIVERS = ("", "lease", "log", "log/drivers", "log/events", "plan", "report")
+"""Where a driver writes files anew while it works, and may be killed in the middle of one."""
 LAYOUT = "2"
 """Of the files that finishing writes: another number makes them anew."""
 
@@ -141,6 +143,8 @@ def _list_loose_files(storage: Storage, connection: duckdb.DuckDBPyConnection) -
     ):
         found = [name for name in storage.files(place) if name.endswith((".tar", TEMPORARY_SUFFIX))]
         connection.execute("INSERT INTO loose SELECT unnest(?)", [found])
+    for folder in FOLDERS_OF_DRIVERS:
+        connection.execute("INSERT INTO loose SELECT unnest(?)", [storage.unpublished(folder)])
 
 
 def _remove_debris(

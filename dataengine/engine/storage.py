@@ -116,6 +116,14 @@ class Storage:
             if full.endswith(suffix):
                 yield full[skip:]
 
+    def unpublished(self, folder: str) -> list[str]:
+        """Names of the files directly in a folder that someone is writing, or was killed while writing."""
+        path = Path(self.path(folder)) if self.is_local else None
+        if path is None or not path.is_dir():  # remote files are there whole or not at all
+            return []
+        names = [entry.name for entry in os.scandir(path) if entry.name.endswith(TEMPORARY_SUFFIX)]
+        return sorted(f"{folder}/{name}".lstrip("/") for name in names)
+
     def folders(self, folder: str) -> list[str]:
         """Names of the folders directly in a folder, sorted; none if there is no such folder."""
         path = self.path(folder)

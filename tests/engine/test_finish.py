@@ -153,6 +153,8 @@ def test_debris_stays_until_no_writer_can_come_any_more(pipelines, made, tmp_pat
         parts / "00000007-0123456789abcdef0123456789abcdef-0123456789abcdef.tar",  # its table may still come
         parts / f"{committed.name.rpartition('-')[0]}-0123456789abcdef.tar",  # its table came from another
         parts / "tmpwriter.incomplete",
+        tmp_path / "run" / "tmpdriver.incomplete",
+        tmp_path / "run" / "lease" / "tmpdriver.incomplete",
     ]
     for file in debris:
         file.write_bytes(b"left behind")

@@ -14,6 +14,10 @@ from process_trees import Process, descendants
 
 DATAENGINE = Path(sys.executable).with_name("dataengine")
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "RAY_ADDRESS": "", "RAY_ENABLE_AUTO_CONNECT": "0"}
+AS_ANYONE: tuple[str, ...] = (
+    ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
+)
+"""Before a command: takes from root that it may read what nobody may."""
 LEFT_BY_RAY = "RAY_AUTH_MODE"
 """Set by Ray in a process that had a cluster of its own; a driver that kept it would be refused by others."""
 
@@ -27,13 +31,17 @@ class Driver:
     """One `dataengine` command at work."""
 
     def __init__(
-        self, arguments: Sequence[str | Path], output: Path, environment: Mapping[str, str] | None = None
+        self,
+        arguments: Sequence[str | Path],
+        output: Path,
+        environment: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
     ) -> None:
-        """Start `dataengine ARGUMENTS…`; what it prints goes to the file `output`."""
+        """Start `PREFIX… dataengine ARGUMENTS…`; what it prints goes to the file `output`."""
         self.output = output
         with output.open("ab") as file:
             self._process = subprocess.Popen(
-                [str(DATAENGINE), *map(str, arguments)],
+                [*prefix, str(DATAENGINE), *map(str, arguments)],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
@@ -97,8 +105,9 @@ def run_to_end(
     output: Path,
     environment: Mapping[str, str] | None = None,
     seconds: float = 300.0,
+    prefix: Sequence[str] = (),
 ) -> tuple[int, str]:
     """Run a command; its exit code and what it printed."""
     before = output.stat().st_size if output.exists() else 0
-    code = Driver(arguments, output, environment).wait(seconds)
+    code = Driver(arguments, output, environment, prefix).wait(seconds)
     return code, output.read_text()[before:]

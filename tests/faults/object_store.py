@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import logging
 import random
 import socket
@@ -15,11 +16,14 @@ from typing import Any
 
 LOOPBACK = "127.0.0.1"
 BUCKET = "faults"
+SECONDS_TO_TIMEOUT = 3.0
+"""After so long without an answer a client tries again; a minute by default."""
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_EC2_METADATA_DISABLED": "true",
+    "FSSPEC_S3": json.dumps({"config_kwargs": {"read_timeout": SECONDS_TO_TIMEOUT}}),
 }
 
 
@@ -84,13 +88,15 @@ class Faults:
     """The request is carried out, and the connection ends before the answer."""
     cut_answer: float = 0.0
     """The answer ends half-way."""
+    hangs: float = 0.0
+    """The request is not passed on, and there is no answer until its client has given up."""
     slow: float = 0.0
     seconds: float = 0.5
     """How late a slow answer is."""
     seed: int = 0
 
     def draw(self, generator: random.Random) -> str:
-        kinds = ("error_500", "slow_down", "refused", "lost_answer", "cut_answer", "slow")
+        kinds = ("error_500", "slow_down", "refused", "lost_answer", "cut_answer", "hangs", "slow")
         shares = [getattr(self, kind) for kind in kinds]
         return generator.choices([*kinds, "none"], [*shares, 1 - sum(shares)])[0]
 
@@ -147,7 +153,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _pass_on(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         fault = self.proxy.next_fault()
-        if fault in ("refused", "outage"):
+        if fault == "hangs":
+            time.sleep(2 * SECONDS_TO_TIMEOUT)
+        if fault in ("refused", "outage", "hangs"):
             return self._hang_up()
         if fault in ("error_500", "slow_down"):
             code, status = ("InternalError", 500) if fault == "error_500" else ("SlowDown", 503)

@@ -138,8 +138,6 @@ KINDS: dict[str, Callable[[Path], None]] = {
 }
 """What a file may be instead of a recording of a second; each is a function that makes one at a path."""
 
-HARMLESS_TO_ROOT = "nobody may read"
-
 
 def put(kind: str, path: Path) -> None:
     """Put a bad file of this kind where another may be."""

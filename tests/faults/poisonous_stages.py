@@ -21,29 +21,30 @@ FAULTS = (
     *("raises", "gives no batch", "gives text for a number", "gives a number too few", "drops a row"),
     *("gives an undeclared column", "gives two-dimensional stems", "gives stems of another length"),
     *("gives NaN", "crashes", "hangs", "ends its process", "wants too much memory"),
+    *("hangs in foreign code", "aborts", "takes more and more memory"),
 )
-EVERY = 3 * len(FAULTS)
-"""Of so many units, each fault befalls one."""
+UNITS = 3 * len(FAULTS)
+"""Of a manifest of so many units, each fault befalls one."""
 
 
 def number_of(unit: str) -> int:
     return int(unit[8:16], 16)
 
 
-def fault_of(unit: str) -> str | None:
-    """What befalls a unit; None for most."""
-    number = number_of(unit) % EVERY
-    return FAULTS[number] if number < len(FAULTS) else None
+def fault_of(uri: str) -> str | None:
+    """What befalls the unit with a place in the manifest, `memory:12`; None for two of three."""
+    number = int(uri.removeprefix("memory:"))
+    return None if number % 3 else FAULTS[number // 3]
 
 
 class Poisonous(Stage):
     """Gives target and residual, or does what befalls one of its rows."""
 
-    reads = ("unit_id", "mixture")
+    reads = ("uri", "mixture")
     adds = {"target": WAVEFORM, "residual": WAVEFORM, "level": pa.float32()}
 
     def process(self, batch: Batch) -> Batch:
-        faults = {fault_of(unit) for unit in batch["unit_id"]}
+        faults = {fault_of(uri) for uri in batch["uri"]}
         self._misbehave(faults)
         targets = [mixture / 2 for mixture in batch["mixture"]]
         level = [float(np.abs(target).max()) for target in targets]
@@ -58,8 +59,8 @@ class Poisonous(Stage):
             return answer.slice(1, len(answer))
         if "gives an undeclared column" in faults:
             return answer.with_columns(surprise=level)
-        rows = zip(batch["unit_id"], targets, strict=True)
-        return answer.with_columns(target=[self._spoilt(unit, target) for unit, target in rows])
+        rows = zip(batch["uri"], targets, strict=True)
+        return answer.with_columns(target=[self._spoilt(uri, target) for uri, target in rows])
 
     @staticmethod
     def _misbehave(faults: set[str | None]) -> None:
@@ -73,10 +74,18 @@ class Poisonous(Stage):
             os._exit(3)
         if "wants too much memory" in faults:
             np.ones(2**36, np.uint8)
+        if "hangs in foreign code" in faults:
+            ctypes.PyDLL(None).sleep(3600)  # a PyDLL keeps the interpreter's lock
+        if "aborts" in faults:
+            os.abort()
+        if "takes more and more memory" in faults:
+            hoard = []
+            while True:
+                hoard.append(np.ones(2**26, np.uint8))
 
     @staticmethod
-    def _spoilt(unit: str, target: np.ndarray) -> np.ndarray:
-        match fault_of(unit):
+    def _spoilt(uri: str, target: np.ndarray) -> np.ndarray:
+        match fault_of(uri):
             case "gives two-dimensional stems":
                 return np.stack([target, target])
             case "gives stems of another length":

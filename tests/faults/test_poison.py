@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 from cheap_job import STAGE_FILES, CheapJob, results
-from driver_process import run_to_end
-from poisoned_files import HARMLESS_TO_ROOT, KINDS, RATE, noise, put
-from poisonous_stages import CAUSE, FAULTS, fault_of
+from driver_process import AS_ANYONE, run_to_end
+from poisoned_files import KINDS, RATE, noise, put
+from poisonous_stages import CAUSE, FAULTS, UNITS, fault_of
 
 pytestmark = pytest.mark.slow
 
@@ -25,13 +25,12 @@ READABLE_AT_FIRST_SIGHT = {"NaN", "infinite", "rate changes"}
 """The index measures a recording; it does not decode it from end to end."""
 LIES = {"announces ten times its length", "claims 2 GB", "claims a month"}
 """Files that are sound but for their header: the index believes what it measures."""
-HARMLESS = {HARMLESS_TO_ROOT} if os.geteuid() == 0 else set()
 SECONDS = 600
 
 
 def dataengine(output: Path, *arguments: str | Path, **environment: str) -> str:
     """Run a command that must succeed; what it printed."""
-    code, printed = run_to_end(arguments, output, environment, SECONDS)
+    code, printed = run_to_end(arguments, output, environment, SECONDS, AS_ANYONE)
     assert code == 0, printed
     return printed
 
@@ -72,15 +71,14 @@ def assert_each_costs_only_itself(
 ) -> None:
     for kind, path in before.items():
         of_kind = of_file(rows, path)
-        if kind in LIES | HARMLESS:
+        if kind in LIES:
             assert len(of_kind), kind
             assert not (of_kind["status"] == "failed").any(), (kind, of_kind["error"].tolist())
         else:
             stage = "decode" if kind in READABLE_AT_FIRST_SIGHT else "index"
             assert_failed_and_says_why(of_kind, kind, stage)
     for kind, path in after.items():
-        if kind not in HARMLESS:
-            assert_failed_and_says_why(of_file(rows, path), kind, "decode")
+        assert_failed_and_says_why(of_file(rows, path), kind, "decode")
     sound = rows[rows["uri"].isin([str(path) for path in good if path not in after.values()])]
     assert sound["uri"].nunique() == len(good) - len(after)
     assert not (sound["status"] == "failed").any(), sound["error"].dropna().tolist()
@@ -123,7 +121,7 @@ def test_bad_recordings_in_the_pipeline_of_the_demo(demo_directory, tmp_path):
     before = put_before_indexing(folder)
     manifest = tmp_path / "manifest.parquet"
     dataengine(output, "index", folder, "-o", manifest, "--minimum-seconds", "0.05")
-    after = put_after_indexing(good, [kind for kind in KINDS if kind not in HARMLESS][::2])
+    after = put_after_indexing(good, list(KINDS)[::2])
     command = ("run", "stages/pseudolabel.yaml", "--set", f"input={manifest}", "--run-dir", run_dir)
     os.chdir(REPOSITORY)
     dataengine(output, *command)
@@ -147,25 +145,28 @@ ENDS = {
     "hangs": ("poisonous", "StageStalledError", "2 s"),
     "ends its process": ("poisonous", "WorkerCrashedError", "exit code 3"),
     "wants too much memory": ("poisonous", "MemoryError", "allocate"),
+    "hangs in foreign code": ("poisonous", "StageStalledError", "2 s"),
+    "aborts": ("poisonous", "WorkerCrashedError", "SIGABRT"),
+    "takes more and more memory": ("poisonous", "MemoryError", "allocate"),
 }
 """Stage, type of error and a word of the message of the row that each fault costs."""
 
 
 def test_stages_that_go_wrong_cost_the_rows_that_they_go_wrong_over(tmp_path):
-    units = 64
-    job = CheapJob.write(tmp_path / "job", units)
+    job = CheapJob.write(tmp_path / "job", UNITS)
     job.pipeline.write_text(
-        "stages: [tone, poisonous]\nengine: {slice_units: 32, micro_batch_units: 8, stage_seconds: 2}\n"
+        "stages: [tone, poisonous]\n"
+        "engine: {slice_units: 24, micro_batch_units: 8, stage_seconds: 2, worker_memory_gigabytes: 2}\n"
     )
     run_dir = tmp_path / "run"
     command = job.command(run_dir, "--stages", str(HERE / "poisonous_stages.py"))
     dataengine(tmp_path / "output.txt", *command)
     rows = samples_of(run_dir)
-    assert rows["unit_id"].nunique() == units
+    assert rows["unit_id"].nunique() == UNITS
     assert rows["sample_id"].is_unique
     befell = set()
-    for unit, of_unit in rows.groupby("unit_id"):
-        if (fault := fault_of(unit)) is None:
+    for uri, of_unit in rows.groupby("uri"):
+        if (fault := fault_of(uri)) is None:
             assert set(of_unit["status"]) == {"done"}
             continue
         befell.add(fault)

@@ -12,17 +12,27 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from cheap_job import CheapJob, orphans, results
+import soundfile
+from cheap_job import STAGE_FILES, CheapJob, orphans, results
 from counting_stages import FOLDER
 from driver_process import Driver, run_to_end
 from object_store import BUCKET, Faults, FaultyProxy, ObjectStore
 
 from dataengine.engine.storage import UPLOAD_CHUNK_BYTES, Storage
+from manifests.media.source import WHOLE_FETCH_BYTES
 
 BAD_DAY = Faults(
-    error_500=0.03, slow_down=0.03, refused=0.03, lost_answer=0.03, cut_answer=0.03, slow=0.05, seconds=0.3
+    error_500=0.03,
+    slow_down=0.03,
+    refused=0.03,
+    lost_answer=0.03,
+    cut_answer=0.03,
+    hangs=0.01,
+    slow=0.05,
+    seconds=0.3,
 )
 UNITS = 320
 
@@ -219,6 +229,57 @@ def survive_an_outage(
     assert (
         pq.read_table(local / "samples", columns=["status"]).column("status").to_pylist().count("failed") == 0
     )
+
+
+@pytest.fixture
+def recordings_on_store(store, demo_directory, tmp_path) -> str:
+    """Real recordings on the store, one of them so large that only the windows asked for are read; their URL."""
+    scenes = sorted((demo_directory / "pool").glob("*.flac"))[:20]
+    for scene in scenes:
+        store.client.upload_file(str(scene), BUCKET, f"recordings/{scene.name}")
+    long = np.concatenate([soundfile.read(scene, dtype="float32")[0] for scene in scenes])
+    soundfile.write(tmp_path / "long.wav", np.tile(long, 2), 16_000, subtype="PCM_24")
+    assert (tmp_path / "long.wav").stat().st_size > WHOLE_FETCH_BYTES
+    store.client.upload_file(str(tmp_path / "long.wav"), BUCKET, "recordings/long.wav")
+    return f"s3://{BUCKET}/recordings"
+
+
+@pytest.mark.slow
+def test_recordings_on_an_object_store_with_bad_days_and_an_outage_fail_no_unit(
+    recordings_on_store, proxy, tmp_path
+):
+    output, pipeline = tmp_path / "output.txt", tmp_path / "light.yaml"
+    pipeline.write_text(
+        "deterministic: true\n"
+        "stages: [decode, propose, halve, levels, silence_ratio, fingerprint]\n"
+        "engine: {slice_units: 8}\n"
+    )
+
+    def index(name: str) -> Path:
+        manifest = tmp_path / f"{name}.parquet"
+        code, printed = run_to_end(("index", recordings_on_store, "-o", manifest), output)
+        assert code == 0, printed
+        return manifest
+
+    def command(run_dir: Path) -> list[str | Path]:
+        sources = [argument for file in STAGE_FILES for argument in ("--stages", file)]
+        return ["run", pipeline, "--set", f"input={tmp_path}/good.parquet", "--run-dir", run_dir, *sources]
+
+    good = pq.read_table(index("good"))
+    code, printed = run_to_end(command(tmp_path / "undisturbed"), output)
+    assert code == 0, printed
+
+    proxy.faults = BAD_DAY
+    assert pq.read_table(index("bad")).equals(good)
+    driver = Driver(command(tmp_path / "run"), output, {"AWS_MAX_ATTEMPTS": "2"})
+    assert driver.wait_until(lambda: len(list((tmp_path / "run").glob("parts/*/*.parquet"))) >= 2)
+    proxy.outage(20)
+    assert driver.wait(600) == 0, output.read_text()
+    print(dict(proxy.happened))
+    assert min(proxy.happened[kind] for kind in ("error_500", "refused", "hangs", "outage")) > 0
+    assert results(tmp_path / "run") == results(tmp_path / "undisturbed")
+    status = pq.read_table(tmp_path / "run" / "samples", columns=["status"])["status"].to_pylist()
+    assert "failed" not in status
 
 
 def parts_on(store: ObjectStore) -> list[str]:
