@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from dataengine.engine.execute import TASKS_A_PASS
+from dataengine.engine.ray_data import TASKS_A_PASS
 
 SECONDS_A_TASK = 0.045
 """What a Ray task costs a worker beside the work: 40 to 50 ms, as docs/scale.md measures it."""

@@ -28,19 +28,16 @@ class TextAudio(Stage):
     roles = ("text_audio_scorer",)
 
     frames: bool = False
-    """Also add the target's score frame by frame, and the seconds between frames."""
+    """Also add the three scores frame by frame, and the seconds between frames."""
 
     _scorer: TextAudioScorer | None = PrivateAttr(default=None)
 
     def columns_added(self) -> Mapping[str, pa.DataType]:
-        """The clip scores, and the target's frames if they are asked for."""
+        """The clip scores, and their frames if they are asked for."""
         if not self.frames:
             return self.adds
-        return {
-            **self.adds,
-            "text_audio_target_frames": FRAME_SCORES,
-            "text_audio_hop_seconds": pa.float32(),
-        }
+        frames = {f"{name}_frames": FRAME_SCORES for name in self.adds}
+        return {**self.adds, **frames, "text_audio_hop_seconds": pa.float32()}
 
     def setup(self) -> None:
         """Load the scorer."""
@@ -56,7 +53,11 @@ class TextAudio(Stage):
         batch = batch.with_columns(**dict(zip(self.adds, clips, strict=True)))
         if not self.frames:
             return batch
+        frames = {
+            f"{name}_frames": [score.frames for score in scores[place * rows : (place + 1) * rows]]
+            for place, name in enumerate(self.adds)
+        }
         return batch.with_columns(
-            text_audio_target_frames=[score.frames for score in scores[:rows]],
+            **frames,
             text_audio_hop_seconds=np.array([score.hop_seconds for score in scores[:rows]], np.float32),
         )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import re
 import resource
@@ -7,13 +8,17 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from glob import glob
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import soundfile
+import webdataset
 
 import conf
 from dataengine.cli import app, main
@@ -249,6 +254,8 @@ def test_from_recordings_to_a_report(
     indexed = dataengine("index", str(demo_directory / "pool"), "-o", "pool.parquet", "--json")
     assert json.loads(indexed.out)["windows"] >= 30
     given = ["--set", "input=pool.parquet", "--set", "engine.slice_units=8"]
+    for stage in ("text_audio", "scene_complexity", "speech_presence"):
+        given += ["--set", f"stages.{stage}.frames=true"]
 
     expected = json.loads(dataengine("plan", pipeline, *given, "--probe", "2", "--json").out)
     assert expected["units"] >= 30
@@ -263,7 +270,19 @@ def test_from_recordings_to_a_report(
 
     state = json.loads(dataengine("status", "run", "--json").out)
     assert (state["state"], state["slices_done"]) == ("stopped", 1)
-    kept = pq.read_table("run/samples", filters=[("kept", "=", True)]).column("sample_id")[0].as_py()
+    rows = pq.read_table("run/samples", filters=[("kept", "=", True)]).to_pylist()
+    for name in ("text_audio_target", "text_audio_mixture", "scene_complexity", "speech_residual"):
+        assert len(rows[0][f"{name}_frames"]) > 10
+    shards = webdataset.WebDataset(glob("run/shards/*.tar"), shardshuffle=False)
+    in_shards = {sample["__key__"]: sample for sample in shards}
+    assert set(in_shards) == {row["sample_id"] for row in rows if row["left_out"] is None}
+    for sample in in_shards.values():
+        mix, target, residual = (
+            soundfile.read(io.BytesIO(sample[f"{stem}.flac"]), dtype="int32")[0].astype(np.int64)
+            for stem in ("mix", "target", "residual")
+        )
+        assert (mix == target + residual).all()
+    kept = rows[0]["sample_id"]
     (shown,) = json.loads(dataengine("show", kept, "--run-dir", "run", "--json").out)
     assert shown["sample_id"] == kept
     dataengine("show", kept, "--run-dir", "run", "--play-to", "heard.wav")

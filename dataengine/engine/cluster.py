@@ -8,7 +8,6 @@ import signal
 import socket
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,19 +15,16 @@ from pathlib import Path
 from typing import TextIO
 from urllib.parse import urlsplit
 
+from dataengine.engine.ray_data import end_executions
 from dataengine.errors import EngineError, StoppedError, UserError
 
 OBJECT_STORE_BYTES = 512 * 1024 * 1024
 """Enough for what passes between groups on one machine; Ray spills to disk beyond it."""
 
 SECONDS_TO_CONNECT = 10.0
-SECONDS_TO_END_RAY_DATA = 60.0
 STARTS = 4
 """How often Ray is started on this machine before it is given up: it waits half a minute for its own processes, and
 where others are at work they may take longer."""
-THREADS_OF_RAY_DATA = ("StreamingExecutor", "iter_threaded")
-"""How the names begin of the threads that follow an execution in the driver."""
-
 LOG = logging.getLogger(__name__)
 
 
@@ -62,7 +58,7 @@ def cluster(address: str | None) -> Iterator[ClusterSize]:
         yield ClusterSize(total.get("CPU", 0.0), total.get("GPU", 0.0))
     finally:
         if not joined_before:
-            _end_ray_data()
+            end_executions()
             ray.shutdown()
 
 
@@ -101,21 +97,6 @@ def _signals_kept() -> Iterator[None]:
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, before)
-
-
-def _end_ray_data() -> None:
-    """End the executions of Ray Data that were given up, and wait for its threads.
-
-    A thread that asks Ray for something after `ray.shutdown` has the process end at once, with exit code 1 and
-    without a word. Ray Data waits two seconds for one of its threads and not at all for the others (2.60).
-    """
-    threads = [thread for thread in threading.enumerate() if thread.name.startswith(THREADS_OF_RAY_DATA)]
-    for thread in threads:
-        if hasattr(thread, "shutdown"):  # the execution itself, which the others follow
-            thread.shutdown(force=True)
-    deadline = time.monotonic() + SECONDS_TO_END_RAY_DATA
-    for thread in threads:
-        thread.join(max(deadline - time.monotonic(), 0.0))
 
 
 def _flush_streams() -> None:

@@ -1,8 +1,7 @@
 """Driving Ray Data: slices in, reports of slices out, until no planned slice is missing.
 
-What was tried of Ray Data before this was written, and why it is used the way it is here, stands in
-docs/decisions.md. In short: a row is one slice, pools have fixed sizes, actors may be restarted for
-ever, and Ray's word that all is done is never taken; the committed parts are compared with the plan.
+A row of Ray Data is one slice (`dataengine.engine.ray_data` says why), and Ray's word that all is done is never
+taken: the committed parts are compared with the plan.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import logging
 import math
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,16 +23,11 @@ from dataengine.engine.lease import ask_to_stop
 from dataengine.engine.messages import SliceReport
 from dataengine.engine.parts import committed_parts
 from dataengine.engine.patience import no_space_left, patiently
+from dataengine.engine.ray_data import SHARE_OF_CPUS, losses, messages_of, pool_of_actors, slices_for_ray
 from dataengine.engine.settings import EngineSettings
 from dataengine.engine.worker_process import GroupWork
-from dataengine.engine.workers import MESSAGE, GroupActor, forwarded_environment
+from dataengine.engine.workers import GroupActor, forwarded_environment
 from dataengine.errors import EngineError, StoppedError
-
-SHARE_OF_CPUS = 0.9
-"""Of the logical CPUs, what the pools take together: a pool that takes the last one starves Ray itself."""
-
-TASKS_A_PASS = 4096
-"""Beyond as many slices, a Ray task gets several: each task costs Ray some 40 ms."""
 
 SECONDS_BEFORE_NEXT_PASS = (1.0, 60.0)
 """Before the first pass that does again what was put off, and at most, as each pass without progress doubles it."""
@@ -137,11 +130,9 @@ class Execution:
 
     def _forgiven(self, slices: np.ndarray[Any, Any]) -> Iterator[SliceReport]:
         """A pass, which is over where Ray lost an actor or a node and did not find another by itself."""
-        from ray.exceptions import NodeDiedError, ObjectLostError, RayActorError, WorkerCrashedError
-
         try:
             yield from self._one_pass(slices)
-        except (NodeDiedError, ObjectLostError, RayActorError, WorkerCrashedError) as error:
+        except losses() as error:
             self._losses += 1
             lost = f"{type(error).__name__}: {' '.join(str(error).split())}"
             if self._losses > LOSSES_FORGIVEN:
@@ -194,53 +185,3 @@ class Execution:
                 gpus=pool.gpus_each,
             )
         return dataset
-
-
-def slices_for_ray(slices: np.ndarray[Any, Any]) -> Any:
-    """A Ray dataset with a row for each of these slices."""
-    import ray
-
-    _quieten()
-    return ray.data.from_items(
-        [{MESSAGE: int(number)} for number in slices], override_num_blocks=min(len(slices), TASKS_A_PASS)
-    )
-
-
-def pool_of_actors(
-    dataset: Any, actor: type, arguments: tuple[Any, ...], *, workers: int, cpus: float, gpus: float = 0.0
-) -> Any:
-    """The dataset after a pool of actors of a fixed size, made with these arguments, has seen each row."""
-    from ray.data import ActorPoolStrategy
-
-    return dataset.map_batches(
-        actor,
-        batch_size=1,
-        batch_format="numpy",
-        compute=ActorPoolStrategy(size=workers),
-        num_cpus=cpus,
-        num_gpus=gpus or None,
-        fn_constructor_args=arguments,
-    )
-
-
-def messages_of(dataset: Any) -> Iterator[str]:
-    """What the dataset's actors answer. Whoever stops listening ends the execution, and need not wait for garbage."""
-    with closing(iter(dataset.iter_rows())) as rows:
-        for row in rows:
-            yield row[MESSAGE]
-
-
-def _quieten() -> None:
-    """Leave the terminal to our own progress, and let an idle pass take as long as its slowest stage."""
-    from ray.data import DataContext
-
-    context = DataContext.get_current()
-    context.enable_progress_bars = False
-    context.print_on_execution_start = False
-    context.max_errored_blocks = 0
-    if hasattr(
-        context, "execution_no_progress_timeout_s"
-    ):  # since Ray 2.5x; it would give up on a slow stage
-        context.execution_no_progress_timeout_s = -1
-    for name in ("ray.data", "ray"):
-        logging.getLogger(name).setLevel(logging.ERROR)

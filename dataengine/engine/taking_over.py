@@ -10,13 +10,18 @@ import cloudpickle
 import numpy as np
 
 from dataengine.engine.cluster import ClusterSize
-from dataengine.engine.execute import SHARE_OF_CPUS, messages_of, pool_of_actors, slices_for_ray
 from dataengine.engine.job import Job
 from dataengine.engine.messages import SliceReport
 from dataengine.engine.parts import commit, part_of
 from dataengine.engine.plan import read_slice
+from dataengine.engine.ray_data import (
+    MESSAGE,
+    SHARE_OF_CPUS,
+    messages_of,
+    pool_of_actors,
+    slices_for_ray,
+)
 from dataengine.engine.reuse import Reuse
-from dataengine.engine.workers import MESSAGE
 
 
 @dataclass(frozen=True)

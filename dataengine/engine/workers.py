@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from dataengine.engine.ray_data import MESSAGE
 from dataengine.engine.settings import EngineSettings
 from dataengine.engine.supervision import Limits, SupervisedWorker, memory_share
-
-MESSAGE = "message"
-"""The one column of the rows that pass between groups and to the driver: one row is one slice."""
 
 FORWARDED = ("DATAENGINE_MIRROR", "HF_HOME", "HF_HUB_CACHE")
 """Environment variables that say where weights lie: what holds for the driver holds for workers on other nodes."""

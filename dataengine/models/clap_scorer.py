@@ -14,7 +14,7 @@ import numpy as np
 
 from dataengine.errors import UserError
 from dataengine.models.remembered import Remembered
-from dataengine.models.roles import Matrix, ModelCard, TextAudioScore, Waveform
+from dataengine.models.roles import ClipScore, Matrix, ModelCard, Waveform
 from dataengine.models.torch_inference import in_calls_of
 from dataengine.models.waveform_windows import fixed_windows
 from dataengine.models.waveforms import distinct, resample
@@ -47,16 +47,14 @@ class ClapScorer:
         self._windows_per_call = windows_per_call
         self._text_vectors: Remembered[str, Matrix] = Remembered(REMEMBERED)
 
-    def score(
-        self, texts: Sequence[str], waveforms: Sequence[Waveform], sample_rate: int
-    ) -> list[TextAudioScore]:
+    def score(self, texts: Sequence[str], waveforms: Sequence[Waveform], sample_rate: int) -> list[ClipScore]:
         """See TextAudioScorer."""
         wanted = self._text_vectors.answers({text: text for text in texts}, self._embed_texts)
         different, places = distinct(waveforms)
         heard = self._embed_waveforms([resample(each, sample_rate, SAMPLE_RATE) for each in different])
         no_frames = np.zeros(0, dtype=np.float32)
         return [
-            TextAudioScore(float(np.mean(heard[place] @ wanted[text])), no_frames, 0.0)
+            ClipScore(float(np.mean(heard[place] @ wanted[text])), no_frames, 0.0)
             for text, place in zip(texts, places, strict=True)
         ]
 

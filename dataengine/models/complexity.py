@@ -14,7 +14,7 @@ import numpy as np
 
 from dataengine.errors import UserError
 from dataengine.models.adapter import Adapter, Runtime, composed_card
-from dataengine.models.roles import Matrix, ModelCard, Tagger, Waveform
+from dataengine.models.roles import ClipScore, Matrix, ModelCard, Tagger, Waveform
 
 KINDS: dict[str, tuple[tuple[str, str], ...]] = {
     "voice": (
@@ -71,15 +71,15 @@ class KindsOfSound:
         self._tagger = tagger
         self._kinds = [_class_numbers(tagger.classes, ranges) for ranges in KINDS.values()]
 
-    def complexity(self, waveforms: Sequence[Waveform], sample_rate: int) -> Matrix:
-        """See SceneComplexityScorer."""
+    def complexity(self, waveforms: Sequence[Waveform], sample_rate: int) -> list[ClipScore]:
+        """See SceneComplexityScorer; a frame's is the same count of what is heard in it alone."""
         heard = self._tagger.tag(waveforms, sample_rate)
-        return np.array([self._count(tags.probabilities) for tags in heard], dtype=np.float32)
+        return [self._count(tags.probabilities) for tags in heard]
 
-    def _count(self, probabilities: Matrix) -> float:
+    def _count(self, probabilities: Matrix) -> ClipScore:
         kinds = np.stack([probabilities[:, numbers].max(axis=1) for numbers in self._kinds], axis=1)
         surely = (kinds.astype(np.float64) ** EXPONENT).mean(axis=0) ** (1 / EXPONENT)
-        return float(surely.sum())
+        return ClipScore(float(surely.sum()), kinds.sum(axis=1), self._tagger.hop_seconds)
 
 
 def _class_numbers(classes: Sequence[str], ranges: Sequence[tuple[str, str]]) -> list[int]:

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from dataengine.models.adapter import Adapter, Runtime, composed_card
-from dataengine.models.roles import Matrix, ModelCard, Tagger, TextAudioScore, TextEncoder, Waveform
+from dataengine.models.roles import ClipScore, Matrix, ModelCard, Tagger, TextEncoder, Waveform
 
 
 class LabelBridgeAdapter(Adapter):
@@ -45,9 +45,7 @@ class LabelBridge:
         self._temperature = temperature
         self._class_vectors = encoder.encode(tagger.classes)
 
-    def score(
-        self, texts: Sequence[str], waveforms: Sequence[Waveform], sample_rate: int
-    ) -> list[TextAudioScore]:
+    def score(self, texts: Sequence[str], waveforms: Sequence[Waveform], sample_rate: int) -> list[ClipScore]:
         """See TextAudioScorer; the clip is described by each class's highest frame."""
         wanted = {text: self._describe(text) for text in set(texts)}
         tags = self._tagger.tag(waveforms, sample_rate)
@@ -55,10 +53,10 @@ class LabelBridge:
             self._compare(wanted[text], heard.probabilities) for text, heard in zip(texts, tags, strict=True)
         ]
 
-    def _compare(self, text: Matrix, probabilities: Matrix) -> TextAudioScore:
+    def _compare(self, text: Matrix, probabilities: Matrix) -> ClipScore:
         heard = np.sqrt(np.vstack([probabilities.max(axis=0), probabilities]))
         scores = _unit(heard) @ text
-        return TextAudioScore(float(scores[0]), scores[1:], self._tagger.hop_seconds)
+        return ClipScore(float(scores[0]), scores[1:], self._tagger.hop_seconds)
 
     def _describe(self, text: str) -> Matrix:
         """[classes], a unit vector."""

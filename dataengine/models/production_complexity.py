@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dataengine.models.adapter import Adapter, Runtime, composed_card
-from dataengine.models.roles import AestheticsScorer, Matrix, ModelCard, Waveform
+from dataengine.models.roles import AestheticsScorer, ClipScore, ModelCard, Waveform
 
 
 class ProductionComplexityAdapter(Adapter):
@@ -33,7 +33,8 @@ class ProductionComplexity:
         self.card = card
         self._scorer = scorer
 
-    def complexity(self, waveforms: Sequence[Waveform], sample_rate: int) -> Matrix:
-        """See SceneComplexityScorer."""
+    def complexity(self, waveforms: Sequence[Waveform], sample_rate: int) -> list[ClipScore]:
+        """See SceneComplexityScorer; the scorer rates no frames."""
         rated = self._scorer.rate(waveforms, sample_rate)
-        return np.array([each.production_complexity for each in rated], dtype=np.float32)
+        no_frames = np.empty(0, np.float32)
+        return [ClipScore(each.production_complexity, no_frames, 0.0) for each in rated]

@@ -120,11 +120,11 @@ class TokenEncoder(Model, Protocol):
 
 
 @dataclass(frozen=True)
-class TextAudioScore:
-    """How well a text describes a waveform."""
+class ClipScore:
+    """A score of a waveform, and of its frames where the model gives that."""
 
     clip: float
-    """−1..1 for the whole waveform."""
+    """For the whole waveform."""
     frames: Matrix
     """[frames], the same score frame by frame; empty where the model gives none."""
     hop_seconds: float
@@ -133,10 +133,8 @@ class TextAudioScore:
 class TextAudioScorer(Model, Protocol):
     """Agreement of a text and a waveform (CLAP in the reference)."""
 
-    def score(
-        self, texts: Sequence[str], waveforms: Sequence[Waveform], sample_rate: int
-    ) -> list[TextAudioScore]:
-        """The agreement of each text with the waveform at the same place."""
+    def score(self, texts: Sequence[str], waveforms: Sequence[Waveform], sample_rate: int) -> list[ClipScore]:
+        """The agreement of each text with the waveform at the same place, −1..1."""
         ...
 
 
@@ -164,8 +162,8 @@ class AestheticsScorer(Model, Protocol):
 class SceneComplexityScorer(Model, Protocol):
     """How many kinds of sound a waveform holds (aesthetics PC in the reference; lower is cleaner)."""
 
-    def complexity(self, waveforms: Sequence[Waveform], sample_rate: int) -> Matrix:
-        """[waveforms], on the scale of the model."""
+    def complexity(self, waveforms: Sequence[Waveform], sample_rate: int) -> list[ClipScore]:
+        """One for each waveform, on the scale of the model."""
         ...
 
 

@@ -33,18 +33,15 @@ def test_the_prompt_describes_the_target_and_not_the_residual(scenes) -> None:
     assert batch["text_audio_target"].dtype == np.float32
 
 
-def test_frames_of_the_targets_score_come_with_their_hop(scenes) -> None:
+def test_frames_of_the_scores_come_with_their_hop(scenes) -> None:
     stage = bound(TextAudio(frames=True))
     separations = true_separations(scenes).slice(0, 3)
     batch = stage.process(separations)
-    for frames, hop, target in zip(
-        batch["text_audio_target_frames"], batch["text_audio_hop_seconds"], separations["target"], strict=True
-    ):
-        assert len(frames) == pytest.approx(len(target) / 16_000 / hop, abs=2)
-    assert set(stage.columns_added()) - set(TextAudio.adds) == {
-        "text_audio_target_frames",
-        "text_audio_hop_seconds",
-    }
+    for stem in ("target", "residual", "mixture"):
+        columns = batch[f"text_audio_{stem}_frames"], batch["text_audio_hop_seconds"], separations[stem]
+        for frames, hop, waveform in zip(*columns, strict=True):
+            assert len(frames) == pytest.approx(len(waveform) / 16_000 / hop, abs=2)
+    assert batch["text_audio_target_frames"][0].max() > batch["text_audio_residual_frames"][0].max()
 
 
 def test_speech_is_present_in_voices_and_not_in_what_is_left(scenes) -> None:
