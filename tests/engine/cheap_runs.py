@@ -43,7 +43,7 @@ def cheap_pipelines(folder: Path) -> Callable[..., Pipeline]:
         file.write_text(
             "stages: [tone, propose, halve, draw, judge]\n"
             "pack: {shard_megabytes: 0.5}\n"
-            "engine: {slice_units: 16, micro_batch_units: 4}\n"
+            "engine: {slice_units: 16, micro_batch_units: 4, workers: 1}\n"  # each takes seconds to start
         )
         return Pipeline.load(file, [f"input={manifest}", *overrides], [str(CHEAP_STAGES)])
 

@@ -101,7 +101,7 @@ def test_retained_audio_stays_in_the_parts(cheap_pipeline, tmp_path):
 
 
 def test_groups_and_slices_change_nothing_but_the_way(cheap_pipeline, tmp_path):
-    run(cheap_pipeline(120, "stages.tone.fail_every=7"), tmp_path / "fused")
+    run(cheap_pipeline(120, "stages.tone.fail_every=7", "engine.workers=2"), tmp_path / "fused")
     by_hand = "engine.groups=[[tone, propose], [halve], [draw, judge]]"
     run(
         cheap_pipeline(120, "stages.tone.fail_every=7", by_hand, "engine.slice_units=7", "engine.workers=1"),
