@@ -1,13 +1,12 @@
-"""All that is done only because Ray Data is as it is, in one place. Minimal programs: docs/ray-data.md.
+"""All that is done only because Ray Data is as it is, in one place. Programs that show it: docs/ray-data.md.
 
 - Blocks are split, merged and reordered: a row is the number of a slice, or a slice as one value.
-- A pool that takes the last CPU starves Ray's own tasks, without a message: `SHARE_OF_CPUS`.
-- Each task costs the driver some 40 ms: `TASKS_A_PASS`.
-- Pools that grow and shrink do so in the middle of work: they have fixed sizes.
-- An actor whose constructor raises is started again for ever: `GroupActor` does not raise, it answers.
-- An exception in an actor drops its block, or ends the run: `GroupActor` does not raise, it answers.
+- One bad row costs its block, and a constructor that raises ends the run: actors do not raise, they answer.
+- An execution without progress is ended after half an hour: that guard is off.
 - Losing a node may end an execution, though other nodes could go on: `losses` are what a pass may end with.
-- An execution that makes no progress for half an hour is ended: that guard is off.
+- Each task costs the driver some 40 ms: `TASKS_A_PASS`.
+- Pools that grow and shrink do so in the middle of work, and one that takes the last CPU may starve Ray's own
+  tasks: pools have fixed sizes, and `SHARE_OF_CPUS`.
 - Threads of an execution outlive it, and end the process when they find Ray gone: `end_executions`.
 """
 
