@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -53,6 +53,7 @@ class RunProgress:
     def __post_init__(self) -> None:
         self.totals = {name: StageTotals() for name in self.stages}
         self.started = self._printed = monotonic()
+        self._since_first = Counts()
         self._bar = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(bar_width=None),
@@ -80,13 +81,18 @@ class RunProgress:
         if report.counts is None:
             self.postponed += 1
             return
+        if not self.counts.units:  # all before it was Ray's start, and the workers'
+            self.started = monotonic()
+        else:
+            self._since_first += report.counts
         self.counts += report.counts
         for work in report.work:
             self.totals[work.stage].add(work)
         self._bar.update(self._task, completed=self._done.units, rate=f"{self._rate:.1f}/s")
         if not self.console.is_terminal and monotonic() - self._printed >= QUIET_SECONDS:
             self._printed = monotonic()
-            self.console.print(self.line(), soft_wrap=True, highlight=False)
+            with suppress(OSError):  # whoever reads it may have gone away
+                self.console.file.write(f"{self.line()}\n")
 
     @property
     def _done(self) -> Counts:
@@ -94,13 +100,14 @@ class RunProgress:
 
     @property
     def _rate(self) -> float:
-        """Windows a second of this driver."""
-        return self.counts.units / max(monotonic() - self.started, 1e-3)
+        """Windows a second of this driver, once its workers have started."""
+        return self._since_first.units / max(monotonic() - self.started, 1e-3)
 
     def line(self) -> str:
         """How far the run is, for a log."""
         done = self._done.units
-        left = f", about {span_of_time((self.units - done) / self._rate)} left" if self._rate else ""
+        missing = max(self.units - done, 0)
+        left = f", about {span_of_time(missing / self._rate)} left" if self._rate else ""
         return f"run: {done:,}/{self.units:,} windows, {self._rate:.1f} windows/s{left}; {self.verdicts()}"
 
     def verdicts(self) -> str:

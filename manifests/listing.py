@@ -6,6 +6,7 @@ import glob
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from dataengine.errors import UserError
 from manifests.given_tables import LIST_SUFFIXES, read_list
@@ -43,7 +44,7 @@ def list_files(sources: Sequence[str]) -> Listing:
 
     A source is a media file, a folder (searched through; links are followed, loops are not), a pattern
     with `*`, `?` or `**`, a list of URIs (.txt with one a line, .csv or .parquet with a column `uri`), or
-    the URI of a file, a folder (ending in `/`) or a pattern on any filesystem that fsspec knows.
+    the URI of a file, a folder (over HTTP with `/` at its end) or a pattern on any filesystem that fsspec knows.
 
     Raises UserError for a source that is not there and if nothing was found at all.
     """
@@ -99,12 +100,18 @@ def _add_remote(source: str, listing: Listing) -> None:
                 listing.uris.update(dict.fromkeys(read_list(source)))
             elif glob.has_magic(path):
                 _add_all(map(filesystem.unstrip_protocol, sorted(filesystem.glob(path))), listing)
-            elif source.endswith("/"):
+            elif source.endswith("/") or _is_folder(filesystem, path):
                 _add_all(map(filesystem.unstrip_protocol, sorted(filesystem.find(path))), listing)
             else:
                 listing.uris[source] = None
     except OSError as error:
         raise UserError(f"cannot list it: {error}", where=source) from error
+
+
+def _is_folder(filesystem: Any, path: str) -> bool:
+    """Whether a name without an ending is that of a folder; over HTTP only the last `/` can tell."""
+    named_like_a_file = bool(os.path.splitext(path)[1]) or path.startswith(("http:", "https:"))
+    return not named_like_a_file and bool(filesystem.isdir(path))
 
 
 def _add_all(paths: Iterable[str], listing: Listing) -> None:

@@ -59,8 +59,13 @@ class Filter(Stage):
     @property
     def calibrated_with(self) -> dict[str, str]:
         """Role → digest of the model that the thresholds were chosen for; empty if the file does not say."""
-        models: dict[str, dict[str, Any]] = (self._filters.calibration or {}).get("models", {})
-        return {role: card["digest"] for role, card in models.items()}
+        models = (self._filters.calibration or {}).get("models")
+        cards: dict[str, Any] = models if isinstance(models, dict) else {}
+        return {
+            role: card["digest"]
+            for role, card in cards.items()
+            if isinstance(card, dict) and "digest" in card
+        }
 
     @property
     def _filters(self) -> FilterFile:

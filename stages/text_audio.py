@@ -26,6 +26,7 @@ class TextAudio(Stage):
     reads = ("text", *HEARD)
     adds = {f"text_audio_{name}": pa.float32() for name in HEARD}
     roles = ("text_audio_scorer",)
+    version = "2"
 
     frames: bool = False
     """Also add the three scores frame by frame, and the seconds between frames."""

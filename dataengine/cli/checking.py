@@ -42,7 +42,9 @@ def plan(
     cpus_per_node: Annotated[
         float | None, typer.Option(min=1, help="Of the cluster; default: as many as here.")
     ] = None,
-    gpus_per_node: Annotated[float, typer.Option(min=0, help="Of the cluster.")] = 0,
+    gpus_per_node: Annotated[
+        float | None, typer.Option(min=0, help="Of the cluster; default: one, if a stage needs it.")
+    ] = None,
     commercial_only: CommercialOnly = False,
     as_json: AsJson = False,
 ) -> None:

@@ -7,6 +7,7 @@ import json
 import typer
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from dataengine.report.comparison import Comparison, Crossing, Flip, compare
 from dataengine.report.formats import count, printable
@@ -31,8 +32,12 @@ def _told(found: Comparison) -> list[RenderableType]:
     alone = f"{count(found.only_in_first)} in the first alone, {count(found.only_in_second)} in the second"
     table.add_row("samples", count(found.samples), f"in both; {alone}")
     table.add_row("status", count(found.other_status), "done in one and failed in the other")
-    near = f"{count(len(found.near_flips))} of them at a threshold"
+    near = f"{count(found.flips - found.far)} of them at a threshold"
     table.add_row("verdicts", count(found.flips), f"flipped, {near}")
+    if found.scores_of_one:
+        table.add_row(
+            "scores", count(len(found.scores_of_one)), f"of one run alone: {', '.join(found.scores_of_one)}"
+        )
     said = "agree" if found.agree else "differ"
     table.add_row("the runs", said, f"a score may differ by {found.tolerance:g} of itself, or of 1")
     parts: list[RenderableType] = [table, "", _scores(found)]
@@ -49,7 +54,9 @@ def _scores(found: Comparison) -> Table:
     for drift in found.drifts:
         largest = f"{drift.largest:.1e}"
         shown = f"[red]{largest}" if drift.largest > found.tolerance else largest
-        table.add_row(printable(drift.score), shown, f"[red]{drift.one_sided}" if drift.one_sided else "0")
+        table.add_row(
+            Text(printable(drift.score)), shown, f"[red]{drift.one_sided}" if drift.one_sided else "0"
+        )
     return table
 
 
@@ -60,7 +67,9 @@ def _flips(flips: list[Flip]) -> Table:
     for flip in flips:
         crossings = ", ".join(map(_in_words, flip.crossings)) or "other criteria"
         kept_by = "the first" if flip.kept_by_first else "the second"
-        table.add_row(flip.sample_id[:12], printable(flip.text or ""), kept_by, printable(crossings))
+        table.add_row(
+            flip.sample_id[:12], Text(printable(flip.text or "")), kept_by, Text(printable(crossings))
+        )
     return table
 
 

@@ -25,6 +25,7 @@ from dataengine.loop.state import (
 )
 from dataengine.report.formats import printable
 from dataengine.run_files import SUMMARY_FILE
+from dataengine.stopping import on_sigterm, stop_at_once
 
 
 def run(path: Path, overrides: Sequence[str], address: str | None, as_json: bool) -> None:
@@ -38,7 +39,7 @@ def run(path: Path, overrides: Sequence[str], address: str | None, as_json: bool
         last = state.rounds[-1]
         told.print(printable(f"round {last.number}: {_progress(last)}"), highlight=False)
 
-    with engine_errors():
+    with engine_errors(), on_sigterm(stop_at_once):
         run_loop(config, address=address, on_change=tell)
     status(Path(config.directory), as_json)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +16,7 @@ from rich.table import Table
 
 from dataengine.engine.cluster import ClusterSize
 from dataengine.engine.execute import Pool, plan_pools
+from dataengine.engine.grouping import WorkerGroup
 from dataengine.engine.probe import ProbeResult, probe
 from dataengine.errors import UserError
 from dataengine.licences import refuse_non_commercial
@@ -30,13 +32,14 @@ class ClusterShape:
 
     nodes: int | None
     cpus_per_node: float | None
-    gpus_per_node: float
+    gpus_per_node: float | None
+    """Not said: one, if a group needs it."""
 
-    @property
-    def size(self) -> ClusterSize:
+    def size_for(self, groups: Sequence[WorkerGroup]) -> ClusterSize:
         """Logical resources of all nodes."""
-        nodes = self.nodes or 1
-        return ClusterSize(nodes * (self.cpus_per_node or os.cpu_count() or 1), nodes * self.gpus_per_node)
+        nodes, needed = self.nodes or 1, math.ceil(max(group.resources.gpus for group in groups))
+        gpus = needed if self.gpus_per_node is None else self.gpus_per_node
+        return ClusterSize(nodes * (self.cpus_per_node or os.cpu_count() or 1), nodes * gpus)
 
     @property
     def name(self) -> str:
@@ -86,7 +89,8 @@ def plan(
     pipeline = Pipeline.load(file, overrides, stages)
     if commercial_only:
         refuse_non_commercial(pipeline)
-    pools = plan_pools(pipeline.worker_groups, shape.size, pipeline.engine.workers)
+    groups = pipeline.worker_groups
+    pools = plan_pools(groups, shape.size_for(groups), pipeline.engine.workers)
     expected = _expected(pipeline, units)
     measurement = _measure(pipeline, pools, probed, measured_run, expected)
     found = _estimate(measurement.rates, pools, shape, expected, pipeline) if measurement else None
@@ -139,7 +143,7 @@ def _estimate(
             stages=tuple(stage.name() for stage in pool.group.stages),
             workers=pool.workers,
             cpus=pool.group.resources.cpus,
-            gpus=pool.group.resources.gpus,
+            gpus=pool.gpus_each,
         )
         for pool in pools
     ]
@@ -160,7 +164,7 @@ def _as_plain(
                 "stages": [stage.name() for stage in pool.group.stages],
                 "workers": pool.workers,
                 "cpus": pool.group.resources.cpus,
-                "gpus": pool.group.resources.gpus,
+                "gpus": pool.gpus_each,
             }
             for pool in pools
         ],
@@ -186,7 +190,7 @@ def _show_groups(console: Console, pools: Sequence[Pool], measurement: Measureme
     for number, pool in enumerate(pools, start=1):
         needs = pool.group.resources
         for position, stage in enumerate(pool.group.stages):
-            head = (str(number), str(pool.workers), f"{needs.cpus:g}", f"{needs.gpus:g}")
+            head = (str(number), str(pool.workers), f"{needs.cpus:g}", f"{pool.gpus_each:g}")
             group, *resources = head if position == 0 else ("", "", "", "")
             table.add_row(group, stage.name(), *resources, *_cost(stage.name(), measurement))
     console.print(table)

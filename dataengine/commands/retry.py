@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from dataengine.commands.run import engine_errors, summary_table
+from dataengine.stopping import on_sigterm, stop_at_once
 
 if TYPE_CHECKING:
     from dataengine.retry import Retried
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def retry(run_dir: str, stage_sources: Sequence[str], address: str | None, as_json: bool) -> None:
     """Try again what failed in a run, write its report, and print what came of it."""
-    with engine_errors():
+    with engine_errors(), on_sigterm(stop_at_once):
         from dataengine.report.page import write_report  # the engine takes a second to import
         from dataengine.retry import retry as retry_run
 

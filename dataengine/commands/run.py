@@ -37,7 +37,7 @@ def run(
     as_json: bool,
 ) -> None:
     """Run a pipeline, write its report, and print what came of it."""
-    with engine_errors():
+    with engine_errors(), on_sigterm(stop_at_once):
         pipeline = Pipeline.load(path, overrides, stage_sources)
         if commercial_only:
             refuse_non_commercial(pipeline)
@@ -65,8 +65,7 @@ def run(
 def engine_errors() -> Iterator[None]:
     """Answer with one line when the engine was stopped (exit code 0) or could not go on (1)."""
     try:
-        with on_sigterm(stop_at_once):
-            yield
+        yield
     except StoppedError as stopped:
         print("dataengine: stopped as asked; the same command goes on from here", file=sys.stderr)
         raise typer.Exit(0) from stopped

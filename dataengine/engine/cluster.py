@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ OBJECT_STORE_BYTES = 512 * 1024 * 1024
 """Enough for what passes between groups on one machine; Ray spills to disk beyond it."""
 
 SECONDS_TO_CONNECT = 10.0
+TOO_SLOW = "timed out during startup"
 STARTS = 4
 """How often Ray is started on this machine before it is given up: it waits half a minute for its own processes, and
 where others are at work they may take longer."""
@@ -138,12 +140,20 @@ def _start() -> None:
             raise
         except Exception as error:  # Ray has no type of its own for this
             why = " ".join(str(error).split())
-            if number == STARTS:
+            if number == STARTS or TOO_SLOW not in why:
                 raise EngineError(f"Ray could not be started on this machine: {why}") from error
             LOG.warning("Ray did not start, trying again: %s", why)
-            ray.shutdown()
+            _end_half_started(error)
         else:
             return
+
+
+def _end_half_started(error: Exception) -> None:
+    """End the processes of a start that failed: Ray forgets them, and they would be in the way of the next."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        node = frame.f_locals.get("self")
+        if node is not None and hasattr(node, "kill_all_processes"):
+            node.kill_all_processes(check_alive=False, allow_graceful=False)
 
 
 def _check_reachable(address: str) -> None:

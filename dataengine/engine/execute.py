@@ -27,10 +27,12 @@ from dataengine.engine.ray_data import SHARE_OF_CPUS, losses, messages_of, pool_
 from dataengine.engine.settings import EngineSettings
 from dataengine.engine.worker_process import GroupWork
 from dataengine.engine.workers import GroupActor, forwarded_environment
-from dataengine.errors import EngineError, StoppedError
+from dataengine.errors import EngineError, StoppedError, UserError
 
 SECONDS_BEFORE_NEXT_PASS = (1.0, 60.0)
 """Before the first pass that does again what was put off, and at most, as each pass without progress doubles it."""
+LEAST_SHARE_OF_A_GPU = 1000
+"""Ray counts in thousandths."""
 LOSSES_FORGIVEN = 3
 """Passes in a row that may end with the loss of an actor or a node before a single slice is committed."""
 
@@ -52,17 +54,34 @@ def plan_pools(groups: Sequence[WorkerGroup], size: ClusterSize, wanted: int | N
     counts = workers_that_fit(groups, size.cpus, size.gpus, wanted)
     asked = sum(n * group.resources.cpus for n, group in zip(counts, groups, strict=True))
     scale = min(1.0, SHARE_OF_CPUS * size.cpus / asked)
-    asked_gpus = sum(n * group.resources.gpus for n, group in zip(counts, groups, strict=True))
-    gpu_scale = min(1.0, size.gpus / asked_gpus) if asked_gpus else 1.0
+    gpus = _shares_of_gpus([group.resources.gpus for group in groups], counts, int(size.gpus))
     return [
-        Pool(
-            group,
-            n,
-            _ray_quantity(group.resources.cpus * scale),
-            _ray_quantity(group.resources.gpus * gpu_scale),
-        )
-        for n, group in zip(counts, groups, strict=True)
+        Pool(group, n, _ray_quantity(group.resources.cpus * scale), gpus_each)
+        for n, group, gpus_each in zip(counts, groups, gpus, strict=True)
     ]
+
+
+def _shares_of_gpus(needs: Sequence[float], counts: Sequence[int], gpus: int) -> list[float]:
+    """What a worker of each group gets: what it needs, or the largest part of that with which all workers have room."""
+    for parts in range(1, LEAST_SHARE_OF_A_GPU + 1):
+        shares = [_ray_quantity(need / parts) for need in needs]
+        workers = [share for share, count in zip(shares, counts, strict=True) for _ in range(count) if share]
+        if _have_room(workers, gpus):
+            return shares
+    raise UserError(f"{sum(counts)} workers do not fit on {gpus} GPUs; set engine.workers lower")
+
+
+def _have_room(workers: Sequence[float], gpus: int) -> bool:
+    """Whether the workers fit, each part of a GPU on one GPU: Ray does not take it from two."""
+    free = [1.0] * gpus
+    for share in sorted(workers, reverse=True):
+        whole = max(1, int(share))
+        room = [number for number, left in enumerate(free) if left >= min(share, 1.0) - 1e-9]
+        if len(room) < whole:
+            return False
+        for number in room[:whole]:
+            free[number] -= min(share, 1.0)
+    return True
 
 
 def _ray_quantity(cpus: float) -> float:
@@ -103,13 +122,13 @@ class Execution:
                 postponed = report.postponed or postponed
                 yield report
             left = np.setdiff1d(todo, patiently(self._done, self.settings.patience_minutes))
+            if len(left) and self._stop_asked:
+                raise StoppedError
             if len(left) and time.monotonic() - last_progress >= self.settings.patience_minutes * 60:
                 raise EngineError(
                     f"{len(left)} slices are still to be done, and none was for {self.settings.patience_minutes:g} "
                     f"minutes: {postponed or 'Ray gave no reason'}; run the same command again when this is mended"
                 )
-            if len(left) and self._stop_asked:
-                raise StoppedError
             if len(left):
                 pause = (
                     SECONDS_BEFORE_NEXT_PASS[0]
@@ -145,17 +164,15 @@ class Execution:
     def _one_pass(self, slices: np.ndarray[Any, Any]) -> Iterator[SliceReport]:
         """Hand every slice to Ray Data once."""
         stopped: dict[tuple[str, int], int] = {}
-        answered = 0
-        for message in messages_of(self._dataset(slices)):
+        for answered, message in enumerate(messages_of(self._dataset(slices)), start=1):
             report = SliceReport.from_json(message)
             if report.fatal:
                 raise EngineError(f"a worker could not be set up:\n{report.fatal}")
             if report.no_space:
                 raise EngineError(no_space_left(self.job.storage.root))
             if worker := report.stopped:
-                stopped[worker.host, worker.process] = worker.begun
+                stopped[worker.host, worker.process] = worker.given
             else:
-                answered += 1
                 yield report
             if stopped and self._all_ended(stopped, answered):
                 raise StoppedError
@@ -163,8 +180,8 @@ class Execution:
     def _all_ended(self, stopped: dict[tuple[str, int], int], answered: int) -> bool:
         """Whether no slice is under way any more, in any group; if nobody here asked, another driver has the run.
 
-        `stopped` has the workers of the first group that take no slices any more, with the number that each began;
-        `answered` is how many slices have come to an end.
+        `stopped` has the workers of the first group that take no slices any more, with the number that each was given;
+        `answered` is how many slices were answered, those among them that were not taken.
         """
         if not self._stop_asked:
             return True

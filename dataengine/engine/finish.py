@@ -22,6 +22,7 @@ from dataengine.engine.compaction import compact
 from dataengine.engine.database import database
 from dataengine.engine.footers import read_footers
 from dataengine.engine.job import Job
+from dataengine.engine.lease import SECONDS_UNTIL_STALE
 from dataengine.engine.part_rows import show_part_rows, superseded_counts
 from dataengine.engine.parts import COMPACTED_FOLDER, PARTS_FOLDER, Counts, PartFolder, part_folders
 from dataengine.engine.plan import plan_schema
@@ -43,7 +44,8 @@ WORK_SCHEMA = pa.schema(
 )
 FOOTERS_A_GROUP = 1024
 FOLDERS_OF_DRIVERS = ("", "lease", "log", "log/drivers", "log/events", "plan", "report")
-"""Where a driver writes files anew while it works, and may be killed in the middle of one."""
+"""Where drivers write files anew while they work, and may be killed in the middle of one. Others may be at it now:
+what is old is removed."""
 LAYOUT = "2"
 """Of the files that finishing writes: another number makes them anew."""
 
@@ -144,7 +146,9 @@ def _list_loose_files(storage: Storage, connection: duckdb.DuckDBPyConnection) -
         found = [name for name in storage.files(place) if name.endswith((".tar", TEMPORARY_SUFFIX))]
         connection.execute("INSERT INTO loose SELECT unnest(?)", [found])
     for folder in FOLDERS_OF_DRIVERS:
-        connection.execute("INSERT INTO loose SELECT unnest(?)", [storage.unpublished(folder)])
+        connection.execute(
+            "INSERT INTO loose SELECT unnest(?)", [storage.unpublished(folder, SECONDS_UNTIL_STALE)]
+        )
 
 
 def _remove_debris(

@@ -20,8 +20,8 @@ class StoppedWorker:
 
     host: str
     process: int
-    begun: int
-    """How many slices it took before."""
+    given: int
+    """How many slices it was given so far, the one that it did not take among them."""
 
 
 @dataclass(frozen=True)

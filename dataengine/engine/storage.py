@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -116,13 +117,14 @@ class Storage:
             if full.endswith(suffix):
                 yield full[skip:]
 
-    def unpublished(self, folder: str) -> list[str]:
-        """Names of the files directly in a folder that someone is writing, or was killed while writing."""
+    def unpublished(self, folder: str, older_than: float) -> list[str]:
+        """Names of the files directly in a folder that nobody published within so many seconds of writing them."""
         path = Path(self.path(folder)) if self.is_local else None
         if path is None or not path.is_dir():  # remote files are there whole or not at all
             return []
-        names = [entry.name for entry in os.scandir(path) if entry.name.endswith(TEMPORARY_SUFFIX)]
-        return sorted(f"{folder}/{name}".lstrip("/") for name in names)
+        left = [entry for entry in os.scandir(path) if entry.name.endswith(TEMPORARY_SUFFIX)]
+        old = [entry.name for entry in left if time.time() - entry.stat().st_mtime > older_than]
+        return sorted(f"{folder}/{name}".lstrip("/") for name in old)
 
     def folders(self, folder: str) -> list[str]:
         """Names of the folders directly in a folder, sorted; none if there is no such folder."""

@@ -83,10 +83,12 @@ class SupervisedWorker:
         self._work, self._last, self._limits = work, last, limits
         self._process: _Process | None = _Process(work, limits)
         self._fatal: str | None = None
+        self._given = 0
 
     def do(self, message: int | bytes) -> Answer:
         """Have one slice done: a number, or what an earlier group made of it."""
         suspects, losses_without_rows = Suspects(), 0
+        self._given += 1
         forgiven: list[Note] = []
         number = message if isinstance(message, int) else slice_of(message)
         while True:
@@ -94,7 +96,7 @@ class SupervisedWorker:
                 return answer_of(SliceReport(number, fatal=fatal), self._last)
             assert self._process is not None
             try:
-                return self._process.ask(SliceRequest(message, suspects))
+                return self._process.ask(SliceRequest(message, suspects, self._given))
             except Loss as loss:
                 self._process = None
                 if loss.from_outside and loss.note.rows and loss.note not in forgiven:
@@ -128,7 +130,8 @@ class _Process:
         self._crash_file = tempfile.NamedTemporaryFile(prefix="dataengine-", suffix=".stack")  # noqa: SIM115
         self._connection, theirs = Pipe()
         fds = (theirs.fileno(), self._crash_file.fileno())
-        call = f"from dataengine.engine.worker_process import main; main({fds[0]}, {fds[1]}, {limits.memory_bytes})"
+        arguments = ", ".join(map(str, (*fds, os.getpid(), limits.memory_bytes)))
+        call = f"from dataengine.engine.worker_process import main; main({arguments})"
         environment = {
             **KEEP_FREED_MEMORY,
             **os.environ,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ from dataengine.engine.ray_data import (
     slices_for_ray,
 )
 from dataengine.engine.reuse import Reuse
+from dataengine.engine.workers import forwarded_environment
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class TakingOver:
         dataset = pool_of_actors(
             slices_for_ray(slices),
             ReuseActor,
-            (cloudpickle.dumps(self),),
+            (cloudpickle.dumps(self), forwarded_environment()),
             workers=workers,
             cpus=SHARE_OF_CPUS,
         )
@@ -49,7 +51,8 @@ class TakingOver:
 class ReuseActor:
     """Takes slices over. It loads what the stages done again need, and nothing else."""
 
-    def __init__(self, taking_over: bytes) -> None:
+    def __init__(self, taking_over: bytes, environment: dict[str, str]) -> None:
+        os.environ.update(environment)
         self._work: TakingOver = cloudpickle.loads(taking_over)
         for stage in self._work.reuse.stages:
             if stage.name() in self._work.reuse.redone:

@@ -68,6 +68,8 @@ class SliceRequest:
 
     message: int | bytes
     suspects: Suspects
+    given: int
+    """How many slices the worker was given so far, this one too."""
 
     @property
     def slice(self) -> int:
@@ -107,7 +109,6 @@ class SliceWorker:
             store=store,
             screens=job.screens,
         )
-        self._begun = 0
         for stage in group.stages:
             stage.setup()
 
@@ -121,8 +122,8 @@ class SliceWorker:
         number, job = request.message, self._work.job
         try:
             if reason_to_stop(job.storage, job.epoch):
-                return self._answer(SliceReport(number, stopped=self._stopped()))
-            self._begun += 1
+                worker = StoppedWorker(socket.gethostname(), os.getppid(), request.given)
+                return self._answer(SliceReport(number, stopped=worker))
             units = read_slice(job.storage, number)
             part = part_of(number, units, job.pipeline_digest)
             if job.storage.exists(part.name):  # Ray gave the task out again, for it was lost with its node
@@ -143,9 +144,6 @@ class SliceWorker:
         except Exception as error:  # no row's fault: the slice stays to be done, and the driver hears why
             return self._answer(_postponed(given.slice, error))
 
-    def _stopped(self) -> StoppedWorker:
-        return StoppedWorker(socket.gethostname(), os.getppid(), self._begun)
-
     def _answer(self, report: SliceReport) -> Answer:
         return answer_of(report, self._work.last)
 
@@ -164,12 +162,12 @@ def _postponed(number: int, error: Exception) -> SliceReport:
     return SliceReport(number, postponed=traceback.format_exc())
 
 
-def main(connection_fd: int, crash_fd: int, memory_bytes: int) -> None:
+def main(connection_fd: int, crash_fd: int, parent: int, memory_bytes: int) -> None:
     """Work until the connection ends.
 
-    `crash_fd` is a file for the Python stack of a crash, or of a hang when SIGUSR1 asks for it;
-    `memory_bytes`, unless 0, is what the process may allocate: beyond it allocating fails, with an
-    exception, where the machine would otherwise start to kill.
+    `crash_fd` is a file for the Python stack of a crash, or of a hang when SIGUSR1 asks for it; `parent` is the
+    process that started this one, which ends with it; `memory_bytes`, unless 0, is what the process may allocate:
+    beyond it allocating fails, with an exception, where the machine would otherwise start to kill.
     """
     faulthandler.enable(crash_fd, all_threads=False)
     faulthandler.register(signal.SIGUSR1, crash_fd, all_threads=False)
@@ -177,7 +175,7 @@ def main(connection_fd: int, crash_fd: int, memory_bytes: int) -> None:
     if memory_bytes:
         resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
     connection = Connection(connection_fd)
-    _die_with(os.getppid())
+    _die_with(parent)
     try:
         work: GroupWork = cloudpickle.loads(connection.recv_bytes())
         log = WorkerLog(work.group.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,7 +18,9 @@ SCORE_TOLERANCE = 1e-4
 """What a score may differ by, relative to itself and 1, between two runs of the same pipeline that were cut into
 other batches: models add up in another order then. With `deterministic: true` nothing may differ."""
 MOST_FLIPS = 1000
-"""Flips that are told one by one."""
+"""Flips of either sort that are told one by one."""
+FURTHEST = 2.0
+"""What a difference that is relative to the larger of two can come to; infinite ones count as this."""
 
 
 @dataclass(frozen=True)
@@ -72,18 +74,23 @@ class Comparison:
     other_status: int
     """Samples that are done in one run and failed in the other."""
     drifts: tuple[Drift, ...]
+    scores_of_one: tuple[str, ...]
+    """Scores that only one of the runs has."""
     flips: int
+    far: int
+    """Flips that the tolerance does not explain."""
     near_flips: tuple[Flip, ...]
-    """Explained by the tolerance."""
+    """The first of those that it explains."""
     far_flips: tuple[Flip, ...]
+    """The first of the others."""
     tolerance: float
 
     @property
     def agree(self) -> bool:
         """Whether they say the same, but for scores within the tolerance and the flips that follow from it."""
-        apart = self.only_in_first + self.only_in_second + self.other_status + len(self.far_flips)
-        drifted = any(each.one_sided or each.largest > self.tolerance for each in self.drifts)
-        return not apart and not drifted and self.flips == len(self.near_flips)
+        apart = self.only_in_first + self.only_in_second + self.other_status + self.far
+        close = all(each.largest <= self.tolerance and not each.one_sided for each in self.drifts)
+        return not apart and not self.scores_of_one and close
 
     def as_plain(self) -> dict[str, Any]:
         """All of it as plain data."""
@@ -109,18 +116,27 @@ def compare(first: RunDirectory, second: RunDirectory, tolerance: float = SCORE_
             "count(*) FILTER (one IS NULL) FROM ids",
         )
         (other_status,) = _row(connection, f"count(*) FROM {BOTH} WHERE first.status <> second.status")
-        (flips,) = _row(connection, f"count(*) FROM {BOTH} WHERE {FLIPPED}")
-        scores = [name for name in score_columns(first) if name in second.columns]
-        told = _flips(connection, first)
+        scores, others = score_columns(first), set(score_columns(second))
+        near: list[Flip] = []
+        far: list[Flip] = []
+        flips = far_ones = 0
+        for flip in _flips(connection, first):
+            is_near = flip.is_near(tolerance)
+            flips, far_ones = flips + 1, far_ones + (not is_near)
+            told = near if is_near else far
+            if len(told) < MOST_FLIPS:
+                told.append(flip)
         return Comparison(
             samples=samples,
             only_in_first=only_in_first,
             only_in_second=only_in_second,
             other_status=other_status,
-            drifts=tuple(_drift(connection, score) for score in scores),
+            drifts=tuple(_drift(connection, score) for score in scores if score in others),
+            scores_of_one=tuple(sorted(others.symmetric_difference(scores))),
             flips=flips,
-            near_flips=tuple(each for each in told if each.is_near(tolerance)),
-            far_flips=tuple(each for each in told if not each.is_near(tolerance)),
+            far=far_ones,
+            near_flips=tuple(near),
+            far_flips=tuple(far),
             tolerance=tolerance,
         )
 
@@ -139,29 +155,30 @@ def _drift(connection: duckdb.DuckDBPyConnection, score: str) -> Drift:
     one, other = (f"CAST({run}.{quoted(score)} AS DOUBLE)" for run in ("first", "second"))
     largest, one_sided = _row(
         connection,
-        f"coalesce(max(abs({one} - {other}) / greatest(1, abs({one}), abs({other}))), 0), "
+        f"coalesce(max(CASE WHEN {one} = {other} THEN 0 WHEN isfinite({one}) AND isfinite({other}) "
+        f"THEN abs({one} - {other}) / greatest(1, abs({one}), abs({other})) ELSE {FURTHEST} END) "
+        f"FILTER ({one} IS NOT NULL AND {other} IS NOT NULL), 0), "
         f"count(*) FILTER (({one} IS NULL) <> ({other} IS NULL)) FROM {BOTH}",
     )
     return Drift(score, largest, one_sided)
 
 
-def _flips(connection: duckdb.DuckDBPyConnection, run: RunDirectory) -> list[Flip]:
+def _flips(connection: duckdb.DuckDBPyConnection, run: RunDirectory) -> Iterator[Flip]:
     """The flipped samples, by id; the criteria are those of the first run."""
-    of = f"FROM {BOTH} WHERE {FLIPPED} ORDER BY first.sample_id LIMIT {MOST_FLIPS}"
+    of = f"FROM {BOTH} WHERE {FLIPPED} ORDER BY first.sample_id"
     first, second = (_dicts(connection, f"SELECT {name}.* {of}") for name in ("first", "second"))
-    found = []
     for one, other in zip(first, second, strict=True):
         checks = zip(checks_of(one, run.criteria), checks_of(other, run.criteria), strict=True)
         crossings = tuple(_crossing(a, b) for a, b in checks if a.passed != b.passed)
-        found.append(Flip(one["sample_id"], one["text"], bool(one["kept"]), crossings))
-    return found
+        yield Flip(one["sample_id"], one["text"], bool(one["kept"]), crossings)
 
 
 def _crossing(first: Check, second: Check) -> Crossing:
     return Crossing(first.name, first.threshold, first.value, second.value)
 
 
-def _dicts(connection: duckdb.DuckDBPyConnection, query: str) -> Sequence[dict[str, Any]]:
-    found = connection.execute(query)
+def _dicts(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[dict[str, Any]]:
+    found = connection.cursor().execute(query)
     names = [column[0] for column in found.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    while rows := found.fetchmany(MOST_FLIPS):
+        yield from (dict(zip(names, row, strict=True)) for row in rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -158,10 +159,13 @@ def test_debris_stays_until_no_writer_can_come_any_more(pipelines, made, tmp_pat
     ]
     for file in debris:
         file.write_bytes(b"left behind")
+        os.utime(file, (0, 0))
+    (tmp_path / "run" / "lease" / "tmpyoung.incomplete").touch()  # perhaps somebody is writing it
     run(pipelines(UNITS), tmp_path / "run", limit=50)
     assert all(file.exists() for file in debris)
     run(pipelines(UNITS), tmp_path / "run")
     assert not any(file.exists() for file in debris)
+    assert (tmp_path / "run" / "lease" / "tmpyoung.incomplete").exists()
     assert results(tmp_path / "run") == results(made[0])
     tars = set(samples_of(tmp_path / "run")["part_tar"].drop_null().to_pylist())
     assert {f"parts/00000/{path.name}" for path in parts.glob("*.tar")} == tars
@@ -214,7 +218,7 @@ def test_a_worker_that_comes_too_late_takes_its_audio_away(pipelines, tmp_path):
     job = Job(other.stages, storage, schema, 16_000, 0, digest, "{}", 4, epoch=1)
     (group,) = group_stages(job.stages, None)
     worker = SliceWorker(GroupWork(job, group, first=True, last=True), commit_meanwhile)
-    report = SliceReport.from_json(worker.do(SliceRequest(0, Suspects())))
+    report = SliceReport.from_json(worker.do(SliceRequest(0, Suspects(), given=1)))
     assert report.counts is not None
     assert report.counts.retained > 0
     assert contents(folder.parent, "00000") == before

@@ -86,6 +86,22 @@ def test_gpus_are_shared_out_among_the_groups_that_need_them():
     assert 3 <= used <= 6
 
 
+@pytest.mark.parametrize(
+    ("needs", "gpus", "wanted"),
+    [([1, 1, 1], 2, None), ([1] * 5, 3, None), ([0.6] * 3, 2, None), ([1, 1, 1], 4, 2)],
+)
+def test_every_worker_finds_its_part_on_one_gpu(needs, gpus, wanted):
+    stages = [
+        type(f"Stage{n}", (Passing,), {"resources": Resources(1, need + n / 1000), "__doc__": "A stage."})()
+        for n, need in enumerate(needs)
+    ]
+    free = [1.0] * gpus
+    for pool in plan_pools(group_stages(stages), ClusterSize(64, gpus), wanted):
+        for _ in range(pool.workers):
+            number = next(number for number, left in enumerate(free) if left >= pool.gpus_each - 1e-9)
+            free[number] -= pool.gpus_each
+
+
 def test_groups_share_a_gpu_where_there_are_fewer_than_groups():
     pools = plan_pools(group_stages(STAGES), ClusterSize(8, 1), None)
     assert [pool.gpus_each > 0 for pool in pools] == [False, True, True, False]

@@ -24,7 +24,7 @@ def test_a_committed_slice_is_not_done_again(cheap_pipeline, tmp_path):
         job = _job(pipeline, storage, lease.holder, None)
         work = GroupWork(job, *pipeline.worker_groups, True, True)
         worker = SliceWorker(work, lambda stage, rows: calls.append(stage))
-        report = SliceReport.from_json(worker.do(SliceRequest(1, Suspects())))
+        report = SliceReport.from_json(worker.do(SliceRequest(1, Suspects(), given=1)))
     assert not calls
     committed = list(read_footers(storage))[1]
     assert (report.slice, report.counts, report.work) == (1, committed.counts, committed.work)

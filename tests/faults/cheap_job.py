@@ -73,6 +73,13 @@ def orphans(run_dir: Path) -> list[str]:
     parts = list((run_dir / "parts").rglob("*.parquet"))
     named = {tar for part in parts for tar in pq.read_table(part).column("part_tar").to_pylist() if tar}
     tars = {str(path.relative_to(run_dir)) for path in (run_dir / "parts").rglob("*.tar")}
-    unpublished = {str(path.relative_to(run_dir)) for path in run_dir.rglob("*.incomplete")}
+    folders = (
+        "parts",
+        "compacted",
+        "samples",
+        "shards",
+    )  # elsewhere a later finish removes them, once they are old
+    left = [path for folder in folders for path in (run_dir / folder).rglob("*.incomplete")]
+    unpublished = {str(path.relative_to(run_dir)) for path in left}
     missing = {f"missing: {tar}" for tar in named - tars}
     return sorted((tars - named) | unpublished | missing)

@@ -6,13 +6,16 @@ Shards and the training folder must lie where every node sees them under the sam
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from dataengine.engine.cluster import cluster
+from dataengine.engine.workers import forwarded_environment
 from dataengine.errors import EngineError, UserError
 from trainer.training.configuration import TrainConfig
 from trainer.training.folder import LOG_FILE, RAY_FOLDER
@@ -54,7 +57,11 @@ def _fit(config: TrainConfig, out: Path, workers: int, gpus: bool) -> None:
 
     job = TorchTrainer(
         _work,
-        train_loop_config={"config": config.model_dump_json(), "out": str(out)},
+        train_loop_config={
+            "config": config.model_dump_json(),
+            "out": str(out),
+            "environment": forwarded_environment(),
+        },
         scaling_config=ScalingConfig(num_workers=workers, use_gpu=gpus),
         torch_config=TorchConfig(backend="nccl" if gpus else "gloo"),
         run_config=RunConfig(
@@ -74,8 +81,9 @@ def _fit(config: TrainConfig, out: Path, workers: int, gpus: bool) -> None:
         ) from error
 
 
-def _work(given: dict[str, str]) -> None:
+def _work(given: dict[str, Any]) -> None:
     """What each worker does."""
+    os.environ.update(given["environment"])
     from trainer.training.distributed import joined
     from trainer.training.loop import train
 
