@@ -13,8 +13,9 @@ from dataengine.errors import UserError
 from dataengine.report.criteria_checks import Check, checks_of
 from dataengine.report.histogram import score_columns
 from dataengine.report.run_directory import RunDirectory
+from dataengine.stage_checks import BATCH_TOLERANCE
 
-SCORE_TOLERANCE = 1e-4
+SCORE_TOLERANCE = BATCH_TOLERANCE
 """What a score may differ by, relative to itself and 1, between two runs of the same pipeline that were cut into
 other batches: models add up in another order then. With `deterministic: true` nothing may differ."""
 MOST_FLIPS = 1000

@@ -56,10 +56,8 @@ def test_control_c_stops_at_once_and_the_same_command_goes_on(tmp_path):
     job = CheapJob.write(tmp_path / "job", UNITS, seconds_each=0.05, slice_units=SLICE_UNITS)
     (tmp_path / "count").mkdir()
     run_dir, environment = tmp_path / "run", {FOLDER: str(tmp_path / "count")}
-    heard = (
-        "env",
-        "--default-signal=INT",
-    )  # what starts the tests in the background ignores it, and so would they
+    # A shell that starts the tests in the background has them ignore SIGINT, and with them all that they start.
+    heard = ("env", "--default-signal=INT")
     driver = Driver(job.command(run_dir), tmp_path / "stopped.txt", environment, heard)
     assert driver.wait_until(lambda: len(list(run_dir.glob("parts/*/*.parquet"))) >= 2)
     os.killpg(driver.pid, signal.SIGINT)  # as a terminal does: to the driver and all that it started
