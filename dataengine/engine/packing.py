@@ -63,10 +63,12 @@ def assign_to_shards(connection: duckdb.DuckDBPyConnection, settings: PackSettin
     packed), `shard` (its number; null if left out), `shards` (how many there are) and `position` in the
     global shuffle. It depends on nothing but the content of rows and settings.
     """
-    connection.execute("CREATE TABLE repeated (sample_id VARCHAR)")
-    if settings.near_duplicate_column:
-        for ids in _near_duplicates(connection, settings.near_duplicate_column, settings.near_duplicate_bits):
-            connection.execute("INSERT INTO repeated SELECT unnest(?)", [ids])
+    found = _near_duplicates(connection, settings.near_duplicate_column, settings.near_duplicate_bits)
+    # All of them before the next query: a connection does one thing at a time.
+    repeated = pa.chunked_array([pa.array(ids, pa.string()) for ids in found], pa.string())
+    connection.register("found", pa.table({"sample_id": repeated}))
+    connection.execute("CREATE TABLE repeated AS SELECT sample_id FROM found")
+    connection.unregister("found")
     connection.execute(
         ASSIGNMENT,
         {
@@ -80,8 +82,12 @@ def assign_to_shards(connection: duckdb.DuckDBPyConnection, settings: PackSettin
     )
 
 
-def _near_duplicates(connection: duckdb.DuckDBPyConnection, column: str, bits: int) -> Iterator[list[str]]:
-    """Ids of samples that repeat one with a smaller id, label by label."""
+def _near_duplicates(
+    connection: duckdb.DuckDBPyConnection, column: str | None, bits: int
+) -> Iterator[list[str]]:
+    """Ids of samples that repeat one with a smaller id, label by label; none without a column to tell by."""
+    if column is None:
+        return
     name = '"' + column.replace('"', '""') + '"'
     reader = connection.sql(
         f"SELECT coalesce(text, '') AS label, sample_id, {name} AS fingerprint FROM rows "  # noqa: S608

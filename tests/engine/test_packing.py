@@ -65,6 +65,18 @@ def test_never_train_and_quota_leave_samples_out_with_their_reason():
     assert (placed["left_out"] == "quota").sum() == 90 - 40
 
 
+def test_near_duplicates_of_every_label_stay_out():
+    rows = kept_samples(60).assign(fingerprint=[n // 2 * 0x9E3779B97F4A7C1 % 2**63 for n in range(60)])
+    rows["text"] = [f"label {n // 2 % 3}" for n in range(60)]
+    rows["never_train"] = False
+    placed = assigned(rows, PackSettings(near_duplicate_column="fingerprint", near_duplicate_bits=0))
+    by_fingerprint = rows.merge(placed, on="sample_id").groupby("fingerprint")
+    for _, pair in by_fingerprint:
+        first, second = pair.sort_values("sample_id")["left_out"]
+        assert pd.isna(first)
+        assert second == "near_duplicate"
+
+
 def test_another_seed_gives_another_order():
     rows = kept_samples(50)
     one, two = (assigned(rows, PackSettings(shuffle_seed=seed)) for seed in (0, 1))

@@ -1,16 +1,23 @@
 import io
 from itertools import combinations
+from pathlib import Path
 
 import av
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import soundfile
 import soxr
+import webdataset
 from binding import bound
 from true_scenes import RATE, Scenes
 
+from dataengine import Pipeline, run
 from dataengine.engine.batch import Batch
+from manifests.indexing import IndexOptions, index
 from stages.fingerprint import Fingerprint
+
+LOOSE = Path(__file__).resolve().parents[2] / "conf" / "filters" / "embedded_loose.yaml"
 
 KBIT_S = 96
 SHIFT = RATE // 20
@@ -84,3 +91,32 @@ def test_different_clips_differ_in_many_bits(scenes: Scenes) -> None:
 
 def test_silence_has_a_print() -> None:
     assert prints([np.zeros(RATE, np.float32), np.zeros(0, np.float32)]) == [0, 0]
+
+
+@pytest.mark.slow
+def test_what_is_there_twice_is_packed_once(demo_directory: Path, tmp_path: Path) -> None:
+    """Recordings and the same at a lower level, through another codec: in the shards, each target is once."""
+    (tmp_path / "recordings").mkdir()
+    truth = pq.read_table(demo_directory / "truth" / "pool.parquet").to_pylist()
+    with_speech = sorted({row["scene"] for row in truth if row["scene_type"] == "speech_sound"})
+    for scene in [demo_directory / "pool" / name for name in with_speech[:4]]:
+        waveform, rate = soundfile.read(scene)
+        soundfile.write(tmp_path / "recordings" / f"{scene.stem}.first.flac", waveform, rate)
+        soundfile.write(tmp_path / "recordings" / f"{scene.stem}.again.ogg", 0.7 * waveform, rate)
+    index([str(tmp_path / "recordings")], str(tmp_path / "m.parquet"), IndexOptions(workers=1))
+    given = (f"input={tmp_path / 'm.parquet'}", f"stages.filter.criteria={LOOSE}", "engine.workers=1")
+    run(Pipeline.load("stages/pseudolabel.yaml", given), tmp_path / "run")
+
+    samples = pq.read_table(tmp_path / "run" / "samples").to_pandas()
+    samples["scene"] = [Path(uri).name.split(".")[0] for uri in samples["uri"]]
+    kept = samples[samples["kept"]]
+    twice = [rows for _, rows in kept.groupby(["scene", "text"]) if rows["uri"].nunique() == 2]
+    assert len(twice) >= 4
+    removed = kept[kept["left_out"] == "near_duplicate"]
+    found = [rows for rows in twice if (rows["left_out"] == "near_duplicate").any()]
+    assert len(found) >= len(twice) / 2  # a separator's targets of the two are near, not equal
+    assert set(removed["scene"]) <= {rows["scene"].iloc[0] for rows in twice}
+    shards = [str(path) for path in (tmp_path / "run" / "shards").glob("*.tar")]
+    packed = {sample["__key__"] for sample in webdataset.WebDataset(shards, shardshuffle=False)}
+    assert packed == set(kept[kept["left_out"].isna()]["sample_id"])
+    assert not packed & set(removed["sample_id"])
