@@ -52,7 +52,7 @@ loop: seed-shards
 
 ## The same in some minutes, with a separator that learns next to nothing: runs/loop-short/
 loop-short: install
-	$(BIN)/dataengine demo-data -o data/short --split pool --split gate --count 40
+	$(BIN)/dataengine demo-data -o data/short --split pool --split gate --count 24
 	$(BIN)/dataengine index data/short/pool -o data/short/pool.parquet --metadata data/short/pool.csv
 	$(BIN)/dataengine demo-data --labelled --split calibrate --count 1 -o data/short/labelled \
 		--recordings data/recordings

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent, indent
@@ -17,9 +18,16 @@ from dataengine.check_stage import StageReport, check_stage
 from dataengine.cli import main
 from dataengine.errors import UserError
 from manifests.identity import unit_id
+from manifests.indexing import IndexOptions, index
 from manifests.schema import MANIFEST_SCHEMA
+from stages import BUILT_IN
 
 ROOT = Path(__file__).parents[1]
+OF_STEMS = ("name_stems", "mix_stems", "bandwidth")
+NOT_EMBEDDED = ("aesthetics",)
+"""No embedded model fills its role; `make test-hub` runs it."""
+AFTER_THE_FILTER = ("spans", "fingerprint")
+"""See only what is kept, so they take more windows."""
 RATE = 16000
 
 CheckMine = Callable[..., StageReport]
@@ -183,6 +191,47 @@ def test_a_stage_that_cannot_be_found_or_has_no_rows_is_the_users_mistake(check_
     pq.write_table(MANIFEST_SCHEMA.empty_table(), "manifest.parquet")
     with pytest.raises(UserError, match=r"manifest.parquet: only 0 rows reach stage 'decode'"):
         check_stage("decode", pipeline="pipeline.yaml")
+
+
+def test_the_memory_that_a_stage_takes_is_told(check_mine: CheckMine) -> None:
+    report = check_mine(
+        """
+        reads = ("mixture",)
+        adds = {"peak": pa.float32()}
+
+        def process(self, batch):
+            held = np.ones(200_000_000, dtype=np.uint8)
+            return batch.with_columns(peak=[float(held[0])] * len(batch))
+        """
+    )
+    assert report.cost is not None
+    assert report.cost.peak_bytes is not None
+    assert 190_000_000 < report.cost.peak_bytes < 300_000_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(BUILT_IN.keys() - {*OF_STEMS, *NOT_EMBEDDED}))
+def test_every_built_in_stage_keeps_the_contract(name: str, demo_directory: Path, tmp_path: Path) -> None:
+    manifest = str(tmp_path / "m.parquet")
+    windows = 8 if name in AFTER_THE_FILTER else 2
+    scenes = sorted(map(str, (demo_directory / "pool").glob("*.flac")))[:windows]
+    index(scenes, manifest, IndexOptions(workers=1))
+    report = check_stage(name, manifest=manifest, windows=windows)
+    assert report.passed, failures(report)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OF_STEMS)
+def test_every_stage_for_stems_keeps_the_contract(name: str, demo_directory: Path, tmp_path: Path) -> None:
+    truth = pq.read_table(demo_directory / "truth" / "calibrate.parquet").to_pylist()
+    for row in [row for row in truth if row["stem"]][:6]:
+        track = tmp_path / "tracks" / Path(row["scene"]).stem
+        track.mkdir(parents=True, exist_ok=True)
+        shutil.copy(demo_directory / "truth" / row["stem"], track / f"{row['label'].replace('/', ' ')}.flac")
+    manifest = str(tmp_path / "m.parquet")
+    index([str(tmp_path / "tracks")], manifest, IndexOptions(stems=True, workers=1))
+    report = check_stage(name, manifest=manifest, pipeline=ROOT / "stages" / "stems.yaml", windows=2)
+    assert report.passed, failures(report)
 
 
 @pytest.mark.slow

@@ -27,6 +27,11 @@ class Labels:
     truths: tuple[Path, ...]
     table: Path | None
 
+    @property
+    def tables(self) -> tuple[Path, ...]:
+        """The files that were given."""
+        return self.truths if self.table is None else (self.table,)
+
     def read(self, run: RunDirectory) -> pa.Table:
         """Which samples are right. Raises UserError unless exactly one source is given."""
         if bool(self.truths) == (self.table is not None):
@@ -49,7 +54,7 @@ def calibrate(
     """
     run = RunDirectory.at(run_dir)
     criteria = template or _beside(out)
-    found = write_calibrated_filters(run, labels.read(run), criteria, scores, goal, out)
+    found = write_calibrated_filters(run, labels.read(run), labels.tables, criteria, scores, goal, out)
     _print(found, out, as_json)
     if not found.reached:
         raise typer.Exit(1)

@@ -16,13 +16,20 @@ from stages.criteria import load_filter_file
 
 
 def write_calibrated_filters(
-    run: RunDirectory, verdicts: pa.Table, criteria: Path, scores: Sequence[str], goal: Goal, out: Path
+    run: RunDirectory,
+    verdicts: pa.Table,
+    tables: Sequence[Path],
+    criteria: Path,
+    scores: Sequence[str],
+    goal: Goal,
+    out: Path,
 ) -> Calibration:
     """Choose thresholds and write them to `out`, also if the goal cannot be reached.
 
     Args:
         run: holds the scores.
         verdicts: which samples are right, as `judge_run` and `read_labels` give them.
+        tables: the files those come from, for the record.
         criteria: filter file that names scores, directions and conditions.
         scores: whose thresholds may move; none: all that the file names.
         goal: precision that is asked for.
@@ -35,6 +42,6 @@ def write_calibrated_filters(
     labelled = join_labels(run, verdicts, filters.columns)
     found = choose(labelled, filters, asked, goal)
     models = models_of([row for (row,) in run.query("SELECT models FROM samples LIMIT 1")])
-    origin = provenance(found, labelled, run.facts["pipeline_digest"], models)
+    origin = provenance(found, labelled, tables, run.facts["pipeline_digest"], models)
     write_filter_file(out, found.filter_file(filters.audit_share, origin))
     return found

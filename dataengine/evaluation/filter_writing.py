@@ -17,16 +17,21 @@ CURVE_DIGITS = 4
 
 
 def provenance(
-    calibration: Calibration, labelled: LabelledSamples, pipeline_digest: str, models: Mapping[str, Any]
+    calibration: Calibration,
+    labelled: LabelledSamples,
+    tables: Sequence[Path],
+    pipeline_digest: str,
+    models: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The `calibration:` section: what was asked, of which labels and models, and the curve of each group.
 
-    `models` are the cards in the run's provenance, by role. It holds no date: the same labels give the same
-    file.
+    `tables` are the files that said what is right, as they were named. `models` are the cards in the run's
+    provenance, by role. It holds no date: the same labels give the same file.
     """
     return {
         "asked": {"precision": calibration.goal.precision, "confidence": calibration.goal.confidence},
         "labels": {
+            "tables": [table.as_posix() for table in tables],
             "digest": labelled.digest,
             "candidates": len(labelled),
             "right": int(labelled.right.sum()),

@@ -36,10 +36,11 @@ def calibrated_filters(
     if not out.is_file():
         place = folder / CALIBRATION_FOLDER
         run(calibration_pipeline(settings, pipeline, changes), place, address=address)
-        labelled = RunDirectory.at(place)
+        labelled, truth = RunDirectory.at(place), [Path(settings.truth)]
         write_calibrated_filters(
             labelled,
-            judge_run(labelled, [Path(settings.truth)]),
+            judge_run(labelled, truth),
+            truth,
             Path(settings.criteria),
             settings.scores,
             Goal(settings.precision, settings.confidence),

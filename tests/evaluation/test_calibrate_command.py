@@ -33,6 +33,7 @@ def test_thresholds_from_the_truth(labelled_run: RunDirectory, demo_directory: P
     filters = load_filter_file(str(out), labelled_run.columns)
     assert filters.calibration["overall"]["bound"] >= 0.25
     assert filters.calibration["models"]["enhancer"]["digest"]
+    assert filters.calibration["labels"]["tables"] == [str(truth)]
     assert {"silence_ratio", "remix_error_db"} < {criterion.score for criterion in filters.criteria}
 
 
@@ -49,7 +50,8 @@ def test_labels_of_ones_own_and_a_precision_out_of_reach(
     assert code == 1
     assert json.loads(text)["reached"] is False
     assert "is not reached" in out.read_text()
-    load_filter_file(str(out), labelled_run.columns)
+    filters = load_filter_file(str(out), labelled_run.columns)
+    assert filters.calibration["labels"]["tables"] == [str(labels)]
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dataengine.models.minilm import MAX_TOKENS, WEIGHTS
+from dataengine.models.minilm import MAX_TOKENS, WEIGHTS, MiniLm
 
 TEXTS = ["a dog barking", "Dog", "woman speaking", "", "glockenspiel, far away; déjà vu", "word " * 400]
+
+
+class CountedSession:
+    """Passes calls of the network on and counts them."""
+
+    def __init__(self, session):
+        self._session = session
+        self.calls = 0
+
+    def run(self, outputs, tokens):
+        self.calls += 1
+        return self._session.run(outputs, tokens)
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +51,17 @@ def test_a_vector_does_not_depend_on_the_other_texts(encoder, models):
         [type(fresh)(fresh.card, fresh._session, fresh._tokenizer).encode([t]) for t in TEXTS]
     )
     np.testing.assert_allclose(together, alone, atol=2e-7)
+
+
+def test_a_text_that_was_met_before_does_not_reach_the_network_again(encoder):
+    session = CountedSession(encoder._model._session)
+    fresh = MiniLm(encoder.card, session, encoder._model._tokenizer)
+    first, calls = fresh.encode(TEXTS), session.calls
+    again = fresh.encode([*TEXTS[::-1], TEXTS[0]])
+    assert session.calls == calls > 0
+    np.testing.assert_array_equal(again, [*first[::-1], first[0]])
+    fresh.encode(["a text that is new"])
+    assert session.calls == calls + 1
 
 
 def test_vectors_have_unit_length_and_the_order_of_the_texts(encoder):
