@@ -13,6 +13,7 @@ from dataengine.evaluation.labelled import LabelledSamples
 from stages.criteria import FilterFile, decide, load_filter_file
 
 ROWS = 1500
+TABLES = [Path("truth/calibrate.parquet")]
 MODELS = {"separator": {"adapter": "some", "version": "1", "digest": "d" * 32, "licence": "MIT"}}
 TEMPLATE = FilterFile.model_validate(
     {
@@ -107,7 +108,7 @@ def test_rows_that_repeat_a_clip_prove_less() -> None:
 def test_the_file_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     labelled = table()
     found = calibrate(labelled, TEMPLATE, SCORES, Goal(0.999, 0.95))
-    written = found.filter_file(TEMPLATE.audit_share, provenance(found, labelled, "p" * 32, MODELS))
+    written = found.filter_file(TEMPLATE.audit_share, provenance(found, labelled, TABLES, "p" * 32, MODELS))
     path = tmp_path / "filters.yaml"
     write_filter_file(path, written)
     assert load_filter_file(str(path)) == written
@@ -120,7 +121,7 @@ def test_the_same_labels_give_the_same_file(tmp_path: Path) -> None:
     for name in ("one.yaml", "other.yaml"):
         labelled = table()
         found = calibrate(labelled, TEMPLATE, SCORES, Goal())
-        filters = found.filter_file(0.0, provenance(found, labelled, "p" * 32, MODELS))
+        filters = found.filter_file(0.0, provenance(found, labelled, TABLES, "p" * 32, MODELS))
         write_filter_file(tmp_path / name, filters)
         texts.append((tmp_path / name).read_text())
     assert texts[0] == texts[1]
