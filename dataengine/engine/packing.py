@@ -66,9 +66,7 @@ def assign_to_shards(connection: duckdb.DuckDBPyConnection, settings: PackSettin
     found = _near_duplicates(connection, settings.near_duplicate_column, settings.near_duplicate_bits)
     # All of them before the next query: a connection does one thing at a time.
     repeated = pa.chunked_array([pa.array(ids, pa.string()) for ids in found], pa.string())
-    connection.register("found", pa.table({"sample_id": repeated}))
-    connection.execute("CREATE TABLE repeated AS SELECT sample_id FROM found")
-    connection.unregister("found")
+    connection.register("repeated", pa.table({"sample_id": repeated}))
     connection.execute(
         ASSIGNMENT,
         {
