@@ -11,11 +11,11 @@ import numpy as np
 import soundfile
 import soxr
 
+from dataengine.models.overlapping_windows import Window, crossfaded
 from dataengine.models.roles import Waveform
 from manifests.media import Recording, open_recording
 from trainer.flow.sampling import SamplingConfig
 from trainer.separator import Piece, Prompted, Separator
-from trainer.windows import Window, crossfaded
 
 TARGET_FILE, RESIDUAL_FILE = "target.wav", "residual.wav"
 

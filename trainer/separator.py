@@ -22,9 +22,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from dataengine.errors import UserError
+from dataengine.models.overlapping_windows import Window, crossfaded, windows_of
 from dataengine.models.profile import Profile, ProfileModels
 from dataengine.models.roles import Matrix, TokenEncoder, Waveform
-from dataengine.models.waveforms import resample
+from dataengine.models.waveforms import fitted, resample
 from manifests.identity import seed_of
 from trainer.bundled import BUNDLED, place_of
 from trainer.codec.mdct import MdctCodec, MdctConfig
@@ -34,7 +35,6 @@ from trainer.consistency import consistent
 from trainer.data.mixing import gain_to
 from trainer.flow.sampling import SamplingConfig, sample
 from trainer.model import ModelConfig, SeparationModel
-from trainer.windows import Window, crossfaded, windows_of
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -294,8 +294,3 @@ class Separator(ModelHubMixin, library_name="dataengine", license="apache-2.0"):
             reason = str(error).partition("\n")[0]
             raise UserError(f"this separator cannot be loaded: {reason}", where=str(folder)) from error
         return cls(config, model, text_encoder)
-
-
-def fitted(waveform: Waveform, samples: int) -> Waveform:
-    """The waveform with exactly so many samples: resampling there and back may be one off."""
-    return np.pad(waveform[:samples], (0, max(samples - len(waveform), 0)))

@@ -15,10 +15,10 @@ from dataengine.models.doubt import expected_gain_db, gain_of_both_db
 from dataengine.models.enhancer_router import EnhancerRouter
 from dataengine.models.roles import ModelCard, Prompt, Stems, Waveform
 from dataengine.models.roles import Separator as Separating
-from dataengine.models.waveforms import resample
+from dataengine.models.waveforms import fitted, resample
 from manifests.identity import stable_hash
 from trainer.bundled import BUNDLED, place_of
-from trainer.separator import CONFIG_FILE, WEIGHTS_FILE, Prompted, Separator, fitted
+from trainer.separator import CONFIG_FILE, WEIGHTS_FILE, Prompted, Separator
 
 
 class TrainedSeparatorAdapter(Adapter):

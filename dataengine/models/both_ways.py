@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from dataengine.models.roles import Enhanced, Waveform
-from dataengine.models.waveforms import distinct, resample
+from dataengine.models.waveforms import distinct, fitted, resample
 
 
 def heard_both_ways(
@@ -28,15 +28,9 @@ def heard_both_ways(
     half = np.float32(0.5)
     enhanced = [
         Enhanced(
-            speech=_as_long_as(mixture, half * (one + other[::-1]), own_rate, sample_rate),
-            doubt=_as_long_as(mixture, half * (one - other[::-1]), own_rate, sample_rate),
+            speech=fitted(resample(half * (one + other[::-1]), own_rate, sample_rate), len(mixture)),
+            doubt=fitted(resample(half * (one - other[::-1]), own_rate, sample_rate), len(mixture)),
         )
         for mixture, one, other in zip(different, forwards, backwards, strict=True)
     ]
     return [enhanced[place] for place in places]
-
-
-def _as_long_as(mixture: Waveform, heard: Waveform, own_rate: int, sample_rate: int) -> Waveform:
-    """What was heard, back at the mixture's rate and to the sample of its length."""
-    back = resample(heard, own_rate, sample_rate)[: len(mixture)]
-    return back if len(back) == len(mixture) else np.pad(back, (0, len(mixture) - len(back)))

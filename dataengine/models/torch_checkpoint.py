@@ -14,15 +14,18 @@ from dataengine.errors import UserError
 def read_checkpoint(path: Path, source: str) -> dict[str, Any]:
     """The mapping in a checkpoint, its tensors on the CPU.
 
-    Tensors, plain containers, numbers and text are read; NumPy's numbers too, which training scripts leave beside
-    the weights (a best score, say). Raises UserError for a file that holds anything else or is no checkpoint.
+    Tensors, plain containers, numbers and text are read; NumPy's arrays and numbers too, as weights and beside them (a
+    best score, say). Raises UserError for a file that holds anything else or is no checkpoint.
     """
     import torch
 
     kinds = [type(np.dtype(each)) for each in (np.float64, np.float32, np.int64, np.int32, np.bool_)]
     scalar = np.float64(0).__reduce__()[0]
-    harmless: list[Any] = [np.dtype, *kinds]
-    harmless += [(scalar, f"numpy.{module}.multiarray.scalar") for module in ("core", "_core")]
+    array = np.zeros(0).__reduce__()[0]
+    harmless: list[Any] = [np.dtype, np.ndarray, *kinds]
+    for module in ("core", "_core"):
+        harmless += [(scalar, f"numpy.{module}.multiarray.scalar")]
+        harmless += [(array, f"numpy.{module}.multiarray._reconstruct")]
     try:
         with torch.serialization.safe_globals(harmless):
             stored = torch.load(path, map_location="cpu", weights_only=True)

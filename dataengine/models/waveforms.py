@@ -23,6 +23,11 @@ def resample(waveform: Waveform, from_rate: int, to_rate: int) -> Waveform:
     return resampled
 
 
+def fitted(waveform: Waveform, samples: int) -> Waveform:
+    """The waveform with exactly so many samples: resampling there and back may be one off."""
+    return np.pad(waveform[:samples], (0, max(samples - len(waveform), 0)))
+
+
 def distinct(items: Sequence[Item]) -> tuple[list[Item], list[int]]:
     """The different objects among `items`, and for each item the position of its object there."""
     positions: dict[int, int] = {}

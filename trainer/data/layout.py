@@ -6,8 +6,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from dataengine.models.overlapping_windows import rise
 from dataengine.models.roles import Waveform
-from trainer.windows import rise
 
 Segments: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
 """[segments, 2], start and end in seconds."""

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.windows import crossfaded, windows_of
+from dataengine.models.overlapping_windows import crossfaded, windows_of
 
 
 @given(samples=st.integers(1, 3_000), length=st.integers(2, 400), share=st.floats(0, 0.5))
