@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from dataengine.engine.batch import Batch
+from manifests.masks import PackedMask
 
 
 def first_difference(expected: Batch, found: Batch, columns: Iterable[str], tolerance: float) -> str | None:
@@ -45,6 +47,8 @@ def distance(one: Any, other: Any) -> float:
         return 0.0 if _is_null(one) and _is_null(other) else math.inf
     if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
         return _array_distance(one, other)
+    if isinstance(one, PackedMask) and isinstance(other, PackedMask):
+        return _array_distance(one.unpacked(), other.unpacked())
     if isinstance(one, dict) and isinstance(other, dict):
         return distance([*one, *one.values()], [*other, *other.values()])
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
@@ -60,6 +64,8 @@ def shown(value: Any) -> str:
     """A value in a message."""
     if isinstance(value, np.ndarray):
         return f"{value.dtype} {list(value.shape)} of RMS {float(np.sqrt(np.mean(np.square(value, dtype=float)))):.6g}"
+    if isinstance(value, PackedMask):
+        return f"a mask {list(value.shape)} that covers {value.coverage:.6g}"
     text = repr(value.item() if isinstance(value, np.generic) else value)
     return text if len(text) <= 60 else f"{text[:57]}…"
 
@@ -74,7 +80,7 @@ def _copied(column: Any) -> Any:
         return column.copy()
     if isinstance(column, pa.Array | pa.ChunkedArray):
         return column
-    return [value.copy() if isinstance(value, np.ndarray) else value for value in column]
+    return [deepcopy(value) for value in column]
 
 
 def _is_null(value: Any) -> bool:

@@ -16,8 +16,18 @@ SCHEMA_KEY = b"dataengine.schema"
 WAVEFORM = pa.large_list(pa.float32())
 """Type of a waveform column: mono, float32, full scale at ±1, one 1-D array a row. Never in a table."""
 
-FRAMES = pa.large_list(pa.uint8())
-"""Type of a column of video frames. Never in a table."""
+_BYTES = ("data", pa.large_list(pa.uint8()))
+
+FRAMES = pa.dictionary(pa.int32(), pa.struct([_BYTES, ("shape", pa.list_(pa.int32(), 4))]))
+"""Type of a column of video frames: uint8 [time, height, width, 3], RGB, one 4-D array a row. Never in a table.
+
+A dictionary, since the candidates of a window share its frames."""
+
+MASKS = pa.dictionary(pa.int32(), pa.struct([_BYTES, ("shape", pa.list_(pa.int32(), 3))]))
+"""Type of a column of masks, one `manifests.masks.PackedMask` a row. Never in a table."""
+
+ENCODED = pa.large_list(pa.uint8())
+"""Type of a column of encoded files, one 1-D array of bytes a row. Never in a table."""
 
 SPANS = pa.list_(pa.struct([("start", pa.float32()), ("end", pa.float32())]))
 """Seconds from the start of the window, sorted, not overlapping."""
@@ -25,7 +35,7 @@ SPANS = pa.list_(pa.struct([("start", pa.float32()), ("end", pa.float32())]))
 FRAME_SCORES = pa.list_(pa.float32())
 """One score a frame; the seconds between frames stand beside it, in a column `…_hop_seconds`."""
 
-HEAVY_TYPES = (WAVEFORM, FRAMES)
+HEAVY_TYPES = (WAVEFORM, FRAMES, MASKS, ENCODED)
 """Columns of these types leave a row as soon as it is rejected and not retained."""
 
 

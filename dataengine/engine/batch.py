@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from manifests.schema import WAVEFORM
+from dataengine.engine import heavy_columns
+from manifests.schema import FRAMES, MASKS, is_heavy
 
 Column: TypeAlias = "pa.Array | np.ndarray[Any, Any] | list[Any]"
 
@@ -17,7 +18,8 @@ class Batch:
     """An immutable set of equally long columns.
 
     Facts (numbers, text, lists) may be Arrow arrays or NumPy arrays; waveforms and frames are lists
-    with one NumPy array (or None) a row, so that they pass from stage to stage by reference.
+    with one NumPy array (or None) a row, masks lists of `PackedMask`, so that they pass from stage to
+    stage by reference.
     Reading a column (`batch["text"]`) gives
 
     * a NumPy array for a column of numbers or booleans without nulls, and for a column of floats
@@ -155,18 +157,15 @@ class Batch:
         return pa.Table.from_arrays(arrays, schema=schema)
 
     def infer_arrow(self) -> pa.Table:
-        """All columns, each with the type its values have; waveforms as flat float32 with offsets."""
-        arrays = [
-            _waveforms(c) if _holds_waveforms(c) else c if isinstance(c, pa.Array) else pa.array(c)
-            for c in self._columns.values()
-        ]
+        """All columns, each with the type its values have; waveforms, frames and masks with theirs."""
+        arrays = [_with_own_type(column) for column in self._columns.values()]
         return pa.Table.from_arrays(arrays, names=list(self._columns))
 
 
 def _readable(column: pa.Array | pa.ChunkedArray) -> Any:
     kind = column.type
-    if kind == WAVEFORM:
-        return _views(column)
+    if is_heavy(kind):
+        return heavy_columns.from_arrow(column)
     if pa.types.is_floating(kind):
         return column.to_numpy(zero_copy_only=False)
     if column.null_count == 0 and (pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
@@ -185,7 +184,8 @@ def _take(column: Column, positions: np.ndarray[Any, Any]) -> Column:
 def _join(pieces: list[tuple[Column | None, int]]) -> Column:
     columns = [column for column, _ in pieces]
     arrow = [column for column in columns if isinstance(column, pa.Array)]
-    if len(arrow) == len(columns) and len({str(column.type) for column in arrow}) == 1:
+    kinds = {str(column.type): column.type for column in arrow}
+    if len(arrow) == len(columns) and len(kinds) == 1 and not any(map(is_heavy, kinds.values())):
         return pa.concat_arrays(arrow)
     plain = [column for column in columns if isinstance(column, np.ndarray)]
     if len(plain) == len(columns):
@@ -200,10 +200,10 @@ def _join(pieces: list[tuple[Column | None, int]]) -> Column:
 
 
 def _values(column: Column) -> list[Any]:
-    """A column row by row; null stays None, and a waveform an array."""
+    """A column row by row; null stays None, and what is heavy as it is."""
     if not isinstance(column, pa.Array):
         return list(column)
-    return _views(column) if column.type == WAVEFORM else list(column.to_pylist())
+    return heavy_columns.from_arrow(column) if is_heavy(column.type) else list(column.to_pylist())
 
 
 def _as_arrow(column: Column | None, kind: pa.DataType, length: int) -> pa.Array:
@@ -218,21 +218,10 @@ def _as_arrow(column: Column | None, kind: pa.DataType, length: int) -> pa.Array
     return pa.array(column, type=kind, from_pandas=True)
 
 
-def _holds_waveforms(column: Column) -> bool:
-    return isinstance(column, list) and any(isinstance(value, np.ndarray) for value in column)
-
-
-def _waveforms(column: Any) -> pa.Array:
-    lengths = [0 if value is None else len(value) for value in column]
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    samples = np.concatenate([np.zeros(0, np.float32), *(value for value in column if value is not None)])
-    missing = pa.array([value is None for value in column])
-    return pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(samples, pa.float32()), mask=missing)
-
-
-def _views(column: pa.Array) -> list[Any]:
-    """Rows of a waveform column as arrays that share its memory."""
-    samples = column.values.to_numpy(zero_copy_only=True)
-    offsets = column.offsets.to_numpy()
-    valid = column.is_valid().to_numpy(zero_copy_only=False)
-    return [samples[a:b] if ok else None for a, b, ok in zip(offsets, offsets[1:], valid, strict=False)]
+def _with_own_type(column: Column) -> pa.Array:
+    if isinstance(column, pa.Array):
+        if column.type not in (FRAMES, MASKS):
+            return column
+        column = heavy_columns.from_arrow(column)  # without the values of rows that are no longer there
+    kind = heavy_columns.type_of(column) if isinstance(column, list) else None
+    return heavy_columns.to_arrow(column, kind) if kind else pa.array(column)

@@ -16,13 +16,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-import numpy as np
 import pyarrow as pa
 
+from dataengine.engine import heavy_columns
 from dataengine.engine.batch import Batch, Column
 from dataengine.engine.stage import Stage
 from manifests.identity import sample_id
-from manifests.schema import KIND_TEXT, STATUS_EMPTY, STATUS_FAILED, WAVEFORM, is_heavy
+from manifests.schema import KIND_TEXT, STATUS_EMPTY, STATUS_FAILED, is_heavy
 
 
 class TransientError(Exception):
@@ -220,15 +220,8 @@ def _typed(stage: Stage, answer: Batch, name: str, kind: pa.DataType) -> Column:
             raise StageContractError(f"stage {stage.name()}: {error}") from error
     values: list[Any] = answer[name]
     for value in values:
-        if value is not None and not isinstance(value, np.ndarray):
-            raise StageContractError(
-                f"stage {stage.name()} gave a {type(value).__name__} in {name}, where an array is due"
-            )
-        if value is not None and kind == WAVEFORM and (value.ndim != 1 or value.dtype.kind != "f"):
-            raise StageContractError(
-                f"stage {stage.name()} gave {value.dtype} of shape {value.shape} in {name}, where a waveform is "
-                "due: floating point, one dimension"
-            )
+        if value is not None and (wrong := heavy_columns.fault(value, kind)):
+            raise StageContractError(f"stage {stage.name()} gave in {name} {wrong}")
     return values
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 from dataengine.engine.batch import Batch
 from dataengine.engine.stage import Stage
 from manifests.media import encode_stems
-from manifests.schema import FRAMES
+from manifests.schema import ENCODED
 
 STEMS = ("mixture", "target", "residual")
 MEMBERS = "tar_members"
@@ -25,7 +25,7 @@ class EncodeStems(Stage):
     """
 
     reads = ("mixture",)
-    adds = {MEMBERS: FRAMES, "gain": pa.float32()}
+    adds = {MEMBERS: ENCODED, "gain": pa.float32()}
     sample_rate: int
 
     @classmethod
