@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict
 from dataengine.errors import UserError
 from dataengine.models.libraries import Library
 from dataengine.models.roles import ModelCard
+from dataengine.models.weights import Weights
 
 BLOCK_BYTES = 8 * 1024 * 1024
 """How much of a weight file is read at a time."""
@@ -50,6 +51,8 @@ class Adapter(BaseModel, ABC):
     """Roles of the same profile that this model is built from."""
     revision: ClassVar[str] = "1"
     """Raised when the same weights and options give other results than before."""
+    prompts: ClassVar[frozenset[str]] = frozenset({"text"})
+    """Fields of a `Prompt` that the model goes by, where its role is given prompts."""
     libraries: ClassVar[tuple[Library, ...]] = ()
     """What must be installed beside the base installation."""
     not_deciding: ClassVar[frozenset[str]] = frozenset()
@@ -58,6 +61,14 @@ class Adapter(BaseModel, ABC):
     def options(self) -> dict[str, Any]:
         """The options that decide the model's answers, as plain data."""
         return self.model_dump(mode="json", exclude=set(self.not_deciding))
+
+    def built_from(self) -> tuple[str, ...]:
+        """`parts`, for an adapter whose options add to them."""
+        return self.parts
+
+    def weight_sets(self) -> tuple[Weights, ...]:
+        """What must be on the machine, if not in a package."""
+        return ()
 
     def places(self) -> tuple[Path, ...]:
         """Where on this machine the weights lie, if not in a package. Raises UserError if they are missing."""
@@ -131,9 +142,8 @@ def digest_of_files(paths: tuple[Path, ...]) -> str:
     return digest.hexdigest()
 
 
-def composed_card(adapter: Adapter, name: str, parts: Mapping[str, ModelCard]) -> ModelCard:
+def composed_card(adapter: Adapter, name: str, cards: Sequence[ModelCard]) -> ModelCard:
     """The card of a model that adds no weights to the models it is built from."""
-    cards = [parts[role] for role in adapter.parts]
     digest = hashlib.blake2b("\n".join(card.digest for card in cards).encode(), digest_size=16)
     return ModelCard(
         role=adapter.role,

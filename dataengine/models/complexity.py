@@ -56,7 +56,7 @@ class KindsOfSoundAdapter(Adapter):
 
     def card(self, name: str, parts: Mapping[str, ModelCard]) -> ModelCard:
         """See Adapter."""
-        return composed_card(self, name, parts)
+        return composed_card(self, name, list(parts.values()))
 
     def load(self, card: ModelCard, runtime: Runtime, parts: Mapping[str, Any]) -> KindsOfSound:
         """See Adapter. Raises UserError if the tagger does not name AudioSet's classes."""

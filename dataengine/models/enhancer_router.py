@@ -19,7 +19,7 @@ class EnhancerRouterAdapter(Adapter):
 
     def card(self, name: str, parts: Mapping[str, ModelCard]) -> ModelCard:
         """See Adapter."""
-        return composed_card(self, name, parts)
+        return composed_card(self, name, list(parts.values()))
 
     def load(self, card: ModelCard, runtime: Runtime, parts: Mapping[str, Any]) -> EnhancerRouter:
         """See Adapter."""

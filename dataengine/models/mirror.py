@@ -8,7 +8,6 @@ from pathlib import Path
 
 from dataengine.errors import UserError
 from dataengine.models.profile import Profile
-from dataengine.models.weighted import WeightedAdapter
 from dataengine.models.weights import HubRepository, Weights, chosen_files
 
 
@@ -24,8 +23,7 @@ class Fetched:
 def weights_of(profile: Profile) -> list[Weights]:
     """What a profile's models need from the hub."""
     adapters = [profile.adapter(role) for role in profile.models]
-    weighted = [each for each in adapters if isinstance(each, WeightedAdapter)]
-    sets = [each for adapter in weighted for each in adapter.weight_sets() if each.repository is not None]
+    sets = [each for adapter in adapters for each in adapter.weight_sets() if each.repository is not None]
     return list({each.reference: each for each in sets}.values())
 
 

@@ -90,7 +90,7 @@ class ProfileModels:
         found: dict[str, dict[str, Any]] = {}
         for role in roles:
             adapter = self.profile.adapter(role)
-            found |= self.provenance(adapter.parts)
+            found |= self.provenance(adapter.built_from())
             found[role] = {**asdict(_card(self._key, role)), "options": adapter.options()}
         return found
 
@@ -107,7 +107,7 @@ class ProfileModels:
 def _model(profile_json: str, role: str) -> Any:
     profile = Profile.model_validate_json(profile_json)
     adapter = profile.adapter(role)
-    parts = {part: _model(profile_json, part) for part in adapter.parts}
+    parts = {part: _model(profile_json, part) for part in adapter.built_from()}
     return adapter.load(_card(profile_json, role), Runtime(profile.device, profile.threads), parts)
 
 
@@ -115,7 +115,7 @@ def _model(profile_json: str, role: str) -> Any:
 def _card(profile_json: str, role: str) -> ModelCard:
     profile = Profile.model_validate_json(profile_json)
     adapter = profile.adapter(role)
-    parts = {part: _card(profile_json, part) for part in adapter.parts}
+    parts = {part: _card(profile_json, part) for part in adapter.built_from()}
     try:
         return adapter.card(profile.models[role]["adapter"], parts)
     except MissingWeightsError as error:
@@ -163,7 +163,7 @@ def _check_entry(profile: Profile, role: str, written: Located) -> None:
     if adapter.role != role:
         name = profile.models[role]["adapter"]
         raise UserError(f"adapter {name!r} fills the role {adapter.role!r}, not {role!r}", where=where)
-    for part in adapter.parts:
+    for part in adapter.built_from():
         if part not in profile.models:
             name = profile.models[role]["adapter"]
             raise UserError(

@@ -28,6 +28,7 @@ BUILT_IN = {
     "audiobox": "dataengine.models.audiobox:AudioboxAdapter",
     "production_complexity": "dataengine.models.production_complexity:ProductionComplexityAdapter",
     "enhancer_router": "dataengine.models.enhancer_router:EnhancerRouterAdapter",
+    "best_of": "dataengine.models.best_of:BestOfAdapter",
     "spleeter": "dataengine.models.spleeter:SpleeterAdapter",
 }
 """Name in a profile → `module:Class`; the module is imported when a profile names the adapter."""

@@ -9,6 +9,7 @@ adapter computes it once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
@@ -201,14 +202,43 @@ class GenderClassifier(Model, Protocol):
 
 
 @dataclass(frozen=True)
+class VisualPrompt:
+    """Where in a clip of video frames the object is to be seen; ValueError for what lies outside of a frame."""
+
+    box: tuple[float, float, float, float] | None = None
+    """Left, top, right and bottom, as fractions of the frame's width and height, 0..1."""
+    points: tuple[tuple[float, float], ...] = ()
+    """Points on the object: from the left and from the top, as fractions of the same."""
+    seconds: float = 0.0
+    """When it is there, from the start of the clip."""
+
+    def __post_init__(self) -> None:
+        if self.box is None and not self.points:
+            raise ValueError("a visual prompt has a box or points")
+        if self.box is not None:
+            left, top, right, bottom = self.box
+            if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+                raise ValueError(f"no box of fractions of a frame (left, top, right, bottom): {self.box}")
+        if not all(0 <= each <= 1 for point in self.points for each in point):
+            raise ValueError(f"points are fractions of a frame (from the left, from the top): {self.points}")
+        if not 0 <= self.seconds < math.inf:
+            raise ValueError(f"no time in a clip, in seconds: {self.seconds}")
+
+
+@dataclass(frozen=True)
 class Prompt:
-    """What a separator is asked for."""
+    """What a separator, or a tracker, is asked for."""
 
     text: str | None = None
     speech: bool = False
     """The text asks for speech."""
     spans: tuple[tuple[float, float], ...] = ()
     """Seconds in which the target sounds; empty: not said."""
+    visual: VisualPrompt | None = None
+    """Where it is to be seen; None: not said."""
+    seed: int = 0
+    """Which answer is wanted of a separator that draws at random: the same seed, the same answer. To all others it
+    means nothing."""
 
 
 @dataclass(frozen=True)
@@ -250,10 +280,17 @@ class Enhancer(Model, Protocol):
 
 
 class ObjectTracker(Model, Protocol):
-    """Follows an object through video frames (SAM 2 and SAM 3 in the reference)."""
+    """Follows an object through video frames (SAM 2 and SAM 3 in the reference).
 
-    def track(self, frames: Sequence[Frames], prompts: Sequence[Prompt]) -> list[Frames]:
-        """For each clip of frames [time, height, width, 3] a mask [time, height, width]; 1 = the object."""
+    Which of a prompt's fields it goes by, its adapter says (`Adapter.prompts`).
+    """
+
+    def track(self, frames: Sequence[Frames], prompts: Sequence[Prompt], frame_rate: float) -> list[Frames]:
+        """For each clip of frames [time, height, width, 3] a mask [time, height, width]; 1 = the object, 0 = the rest.
+
+        Frame `i` of a clip is seen at `i / frame_rate` seconds. Raises ValueError for a prompt that lacks what the
+        tracker goes by.
+        """
         ...
 
 

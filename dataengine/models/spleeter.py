@@ -91,8 +91,8 @@ class Spleeter:
         frames = magnitudes.shape[1]
         padded = torch.nn.functional.pad(magnitudes, (0, -frames % FRAMES))
         masks = []
-        for stretch in padded.split(FRAMES, dim=1):
-            stereo = stretch.T.expand(1, 2, -1, -1)
+        for start in range(0, padded.shape[1], FRAMES):
+            stereo = padded[:, start : start + FRAMES].T.expand(1, 2, -1, -1)
             voice, accompaniment = (network(stereo)[0].mean(0).square() for network in self._networks)
             masks.append((voice + LEAST_POWER / 2) / (voice + accompaniment + LEAST_POWER))
         return torch.cat(masks).T[:, :frames]

@@ -50,7 +50,7 @@ class WeightedAdapter(Adapter):
         return reference
 
     def weight_sets(self) -> tuple[Weights, ...]:
-        """Everything that must be on the machine."""
+        """See Adapter."""
         return (Weights(self.weights, self.wanted),)
 
     def card(self, name: str, parts: Mapping[str, ModelCard]) -> ModelCard:
