@@ -26,7 +26,7 @@ from rich.table import Table
 from torch import Tensor
 
 from dataengine.models.profile import Profile, ProfileModels
-from trainer.codec.mdct import MdctCodec
+from trainer.codec.mdct import MdctConfig
 from trainer.conditions import Conditions
 from trainer.data.samples import TrainingBatch
 from trainer.flow.loss import FlowMatchingLoss
@@ -115,7 +115,7 @@ def time_training(
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Seconds of the parts of a step: ours, and with the plain model. The two take turns."""
     model = random_model(preset)
-    frames = MdctCodec().frames(round(SAMPLE_SECONDS * MdctCodec().sample_rate))
+    frames = MdctConfig().frames(round(SAMPLE_SECONDS * MdctConfig().sample_rate))
     batch = random_batch(model, round(batch_seconds / SAMPLE_SECONDS), frames)
     config = ObjectiveConfig(FlowMatchingLoss("x1"), alignment=0, precision="bfloat16")
     objective = Objective(model, model.path, None, config)
@@ -198,7 +198,7 @@ def main() -> None:
     print(f"the plain model says the same, to {apart:.1e}")
 
     samples = round(options.seconds / SAMPLE_SECONDS)
-    frames = MdctCodec().frames(round(SAMPLE_SECONDS * MdctCodec().sample_rate))
+    frames = MdctConfig().frames(round(SAMPLE_SECONDS * MdctConfig().sample_rate))
     dit = PRESETS[options.preset].dit
     peak = matmul_peak(samples * frames, dit.dim, dit.hidden, torch.bfloat16, torch.device("cpu"))
     operations = samples * operations_a_sample(options.preset, frames)

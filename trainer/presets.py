@@ -50,6 +50,7 @@ def _reference(dim: int, blocks: int, heads: int, hidden: int) -> ModelConfig:
 PRESETS: dict[str, ModelConfig] = {
     "tiny": _embedded(dim=128, blocks=3, heads=4, hidden=344),
     "seed": _embedded(dim=256, blocks=5, heads=4, hidden=680),
+    "trial": _reference(dim=128, blocks=2, heads=1, hidden=344),
     "small": _reference(dim=1536, blocks=12, heads=12, hidden=4096),
     "base": _reference(dim=2048, blocks=16, heads=16, hidden=5504),
     "large": _reference(dim=2816, blocks=22, heads=22, hidden=7552),

@@ -12,7 +12,7 @@ import soundfile
 import soxr
 
 from dataengine.models.overlapping_windows import Window, crossfaded
-from dataengine.models.roles import Waveform
+from dataengine.models.roles import Matrix
 from manifests.media import Recording, open_recording
 from trainer.flow.sampling import SamplingConfig
 from trainer.separator import Piece, Prompted, Separator
@@ -29,7 +29,7 @@ def separate_file(
     sampling: SamplingConfig,
     on_progress: Callable[[float], None],
 ) -> None:
-    """Write target and residual, mono float32 at the recording's own rate; they add up to it.
+    """Write target and residual, mono float32 at the recording's own rate.
 
     Args:
         separator: does the work.
@@ -44,52 +44,53 @@ def separate_file(
     """
     with open_recording(uri) as recording:
         rate = recording.info.sample_rate
-        targets = _targets(separator, recording, prompt, sampling)
+        heard = _heard(separator, recording, prompt, sampling)
         with ExitStack() as stack:
             files = {
                 name: stack.enter_context(soundfile.SoundFile(out / name, "w", rate, 1, "FLOAT"))
                 for name in stems
             }
             done = 0
-            for heard in _at_rate(targets, separator.sample_rate, rate):
-                mixture = recording.stored(done, len(heard))
-                target = heard[: len(mixture)]
-                found = {TARGET_FILE: target, RESIDUAL_FILE: mixture - target}
+            for target, residual in _at_rate(heard, separator.sample_rate, rate):
+                mixture = recording.stored(done, len(target))
+                target, residual = target[: len(mixture)], residual[: len(mixture)]
+                found = {TARGET_FILE: target, RESIDUAL_FILE: separator.left(mixture, target, residual)}
                 for name, file in files.items():
                     file.write(found[name])
                 done += len(mixture)
                 on_progress(done / rate)
 
 
-def _targets(
+def _heard(
     separator: Separator, recording: Recording, prompt: Prompted, sampling: SamplingConfig
-) -> Iterator[Waveform]:
-    """The target at the separator's rate, stretch by stretch."""
+) -> Iterator[Matrix]:
+    """Target and residual [2, samples] at the separator's rate, stretch by stretch."""
     rate = separator.sample_rate
     windows = separator.windows(round(recording.info.duration * rate))
 
-    def separated() -> Iterator[tuple[Window, Waveform]]:
+    def separated() -> Iterator[tuple[Window, Matrix]]:
         while some := list(islice(windows, separator.windows_a_batch)):
             pieces = [
                 Piece(prompt, each, recording.read(each.start / rate, each.length / rate, rate))
                 for each in some
             ]
             found = separator.hear_pieces(pieces, sampling)
-            yield from ((window, heard.target) for window, heard in zip(some, found, strict=True))
+            for window, heard in zip(some, found, strict=True):
+                yield window, np.stack([heard.target, heard.residual])
 
     yield from crossfaded(separated())
 
 
-def _at_rate(stretches: Iterator[Waveform], from_rate: int, to_rate: int) -> Iterator[Waveform]:
-    """The same sound at another rate, stretch by stretch, without seams, and a little silence at the end.
+def _at_rate(stretches: Iterator[Matrix], from_rate: int, to_rate: int) -> Iterator[Matrix]:
+    """The same sounds [2, samples] at another rate, stretch by stretch, without seams, and a little silence at the end.
 
-    Rounding may leave it a sample short of what it was made from; what is too long does no harm.
+    Rounding may leave them a sample short of what they were made from; what is too long does no harm.
     """
     if from_rate == to_rate:
         yield from stretches
         return
-    resampler = soxr.ResampleStream(from_rate, to_rate, 1, dtype="float32", quality="HQ")
+    resampler = soxr.ResampleStream(from_rate, to_rate, 2, dtype="float32", quality="HQ")
     for stretch in stretches:
-        yield resampler.resample_chunk(stretch)
-    yield resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
-    yield np.zeros(-(-to_rate // from_rate), dtype=np.float32)
+        yield resampler.resample_chunk(np.ascontiguousarray(stretch.T)).T
+    yield resampler.resample_chunk(np.zeros((0, 2), dtype=np.float32), last=True).T
+    yield np.zeros((2, -(-to_rate // from_rate)), dtype=np.float32)

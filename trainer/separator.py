@@ -6,7 +6,6 @@ target, residual = separator.separate(mixture, sample_rate=48_000, text="dog bar
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -28,7 +27,7 @@ from dataengine.models.roles import Matrix, TokenEncoder, Waveform
 from dataengine.models.waveforms import fitted, resample
 from manifests.identity import seed_of
 from trainer.bundled import BUNDLED, place_of
-from trainer.codec.mdct import MdctCodec, MdctConfig
+from trainer.codec import CodecConfig, LinearCodec, MdctConfig
 from trainer.conditions import Conditions, TextStates, span_tokens
 from trainer.conditions.spans import Spans
 from trainer.consistency import consistent
@@ -48,9 +47,9 @@ class SeparatorConfig:
     """Everything but the weights."""
 
     model: ModelConfig
-    codec: MdctConfig = field(default_factory=MdctConfig)
+    codec: CodecConfig = field(default_factory=MdctConfig)
     profile: str = "embedded"
-    """Whose text encoder the prompts went through in training."""
+    """Whose text encoder the prompts went through in training, and whose codec it is if that has weights."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     """The default; `separate` may ask for others."""
     window_seconds: float = 10.0
@@ -98,8 +97,10 @@ class Heard:
     """What was found in a mixture or a piece of one; of its length."""
 
     target: Waveform
+    residual: Waveform
+    """What is left of the mixture, or what was generated beside the target (see `Separator.adds_up`)."""
     doubt: Waveform
-    """Standard deviation of the times it was heard, sample by sample; zeros where that was once."""
+    """Standard deviation of the times the target was heard, sample by sample; zeros where that was once."""
 
 
 class Separator(ModelHubMixin, library_name="dataengine", license="apache-2.0"):
@@ -111,13 +112,27 @@ class Separator(ModelHubMixin, library_name="dataengine", license="apache-2.0"):
         """Without a text encoder, that of the configuration's profile is loaded when it is needed."""
         self.config = config
         self.model = model.eval()
-        self.codec = MdctCodec(config.codec)
+        self.codec = config.codec.build(config.profile)
         self._text_encoder = text_encoder
+
+    def to(self, device: torch.device | str) -> Separator:
+        """Itself, on another device; the codec goes where the network is."""
+        self.model.to(device)
+        return self
 
     @property
     def sample_rate(self) -> int:
         """Hz; at which the model works."""
-        return self.codec.sample_rate
+        return self.config.codec.sample_rate
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether target and residual add up to the mixture, to float32 rounding.
+
+        With a linear codec they do. With any other both are generated, as in the reference, and their sum is near the
+        mixture as far as the network learnt that and the codec can render it.
+        """
+        return isinstance(self.codec, LinearCodec)
 
     @property
     def windows_a_batch(self) -> int:
@@ -136,12 +151,12 @@ class Separator(ModelHubMixin, library_name="dataengine", license="apache-2.0"):
         sampling: SamplingConfig | None = None,
         seed: int = 0,
     ) -> tuple[Waveform, Waveform]:
-        """Target and residual of a mixture; they add up to it.
+        """Target and residual of a mixture; whether they add up to it, `adds_up` says.
 
         Args:
             mixture: [samples] mono float32, of any length.
             sample_rate: of the mixture and of the answer, in Hz. What lies above half of the model's rate is
-                in the residual.
+                in the residual, if that is what is left, or lost.
             text: what to take out; None if spans say it.
             spans: (start, end) in seconds where the target sounds.
             sampling: steps and solver, if others than the default.
@@ -158,11 +173,22 @@ class Separator(ModelHubMixin, library_name="dataengine", license="apache-2.0"):
         at_our_rate = [
             replace(each, mixture=resample(each.mixture, sample_rate, self.sample_rate)) for each in prompted
         ]
-        stems = []
-        for given, heard in zip(prompted, self.hear(at_our_rate, sampling), strict=True):
-            target = fitted(resample(heard.target, self.sample_rate, sample_rate), len(given.mixture))
-            stems.append((target, given.mixture - target))
-        return stems
+        return [
+            self.stems(given.mixture, heard, sample_rate)
+            for given, heard in zip(prompted, self.hear(at_our_rate, sampling), strict=True)
+        ]
+
+    def stems(self, mixture: Waveform, heard: Heard, sample_rate: int) -> tuple[Waveform, Waveform]:
+        """Target and residual of a mixture at its own rate, from what was heard in it at the separator's."""
+        target, residual = (
+            fitted(resample(each, self.sample_rate, sample_rate), len(mixture))
+            for each in (heard.target, heard.residual)
+        )
+        return target, self.left(mixture, target, residual)
+
+    def left(self, mixture: Waveform, target: Waveform, residual: Waveform) -> Waveform:
+        """The residual that belongs to a target: the rest of the mixture where stems add up, else the generated one."""
+        return mixture - target if self.adds_up else residual
 
     def hear(self, prompted: Sequence[Prompted], sampling: SamplingConfig | None = None) -> list[Heard]:
         """The target in each mixture, with the doubt about it; all at the separator's rate."""
@@ -175,9 +201,10 @@ class Separator(ModelHubMixin, library_name="dataengine", license="apache-2.0"):
         heard = []
         for each in prompted:
             own = list(islice(found, len(list(self.windows(len(each.mixture))))))
-            target = crossfaded((piece.window, found.target) for piece, found in own)
-            doubt = crossfaded((piece.window, found.doubt) for piece, found in own)
-            heard.append(Heard(np.concatenate(list(target)), np.concatenate(list(doubt))))
+            stretches = crossfaded(
+                (piece.window, np.stack([found.target, found.residual, found.doubt])) for piece, found in own
+            )
+            heard.append(Heard(*np.concatenate(list(stretches), axis=-1)))
         return heard
 
     def windows(self, samples: int) -> Iterator[Window]:
@@ -203,23 +230,26 @@ class Separator(ModelHubMixin, library_name="dataengine", license="apache-2.0"):
         """Pieces of one length, at one level, as often as the configuration says."""
         gains = [gain_to(piece.mixture, LEVEL_DBFS, self.sample_rate) for piece in pieces]
         levelled = np.stack([gain * piece.mixture for gain, piece in zip(gains, pieces, strict=True)])
-        hop, times, floor = self.codec.hop, self.config.shifts, np.float32(self.config.floor)
+        hop, times, floor = self.config.codec.hop, self.config.shifts, np.float32(self.config.floor)
         found = np.stack(
-            [self._targets(pieces, levelled, number * hop // times, sampling) for number in range(times)]
+            [self._stems(pieces, levelled, number * hop // times, sampling) for number in range(times)]
         )
-        targets, doubts = (1 - floor) * found.mean(axis=0) + floor * levelled, (1 - floor) * found.std(axis=0)
+        targets, residuals = (1 - floor) * found.mean(axis=0)
+        targets += floor * levelled
+        doubts = (1 - floor) * found[:, 0].std(axis=0)
         return [
-            Heard(target / gain, doubt / gain)
-            for target, doubt, gain in zip(targets, doubts, gains, strict=True)
+            Heard(target / gain, residual / gain, doubt / gain)
+            for target, residual, doubt, gain in zip(targets, residuals, doubts, gains, strict=True)
         ]
 
-    def _targets(
+    def _stems(
         self, pieces: Sequence[Piece], mixtures: Matrix, shift: int, sampling: SamplingConfig
     ) -> Matrix:
-        """Targets in mixtures [pieces, samples], heard with `shift` samples of silence before them."""
+        """Stems [2, pieces, samples] in mixtures [pieces, samples], heard with `shift` samples of silence before."""
         device = next(self.model.parameters()).device
+        codec = self.codec.to(device)
         waveforms = torch.from_numpy(np.pad(mixtures, ((0, 0), (shift, 0)))).to(device)
-        mixture = self.codec.encode(waveforms)
+        mixture = codec.encode(waveforms)
         states, mask = self._texts.batch([piece.prompt.text for piece in pieces])
         conditions = Conditions(
             mixture=mixture,
@@ -229,14 +259,20 @@ class Separator(ModelHubMixin, library_name="dataengine", license="apache-2.0"):
         ).to(device)
         noise = torch.stack([self._noise(each.prompt, each.window, shift) for each in pieces]).to(device)
         target, residual = sample(self.model, conditions, noise, sampling).chunk(2, dim=-1)
-        target, _ = consistent(self.codec, target, residual, mixture)
-        found: Matrix = self.codec.decode(target, waveforms.shape[-1]).cpu().numpy()
-        return found[:, shift:]
+        samples = waveforms.shape[-1]
+        if isinstance(codec, LinearCodec):
+            target, _ = consistent(codec, target, residual, mixture)
+            found = codec.decode(target, samples)
+            stems = torch.stack([found, waveforms - found])
+        else:
+            stems = torch.stack([codec.decode(each, samples) for each in (target, residual)])
+        heard: Matrix = stems.cpu().numpy()
+        return heard[..., shift:]
 
     def _span_tokens(self, prompt: Prompted, window: Window, shift: int) -> Tensor:
         """Of a window; a span that lies elsewhere says that nothing sounds here."""
-        frames = self.codec.frames(window.length + shift)
-        centres = self.codec.centres(frames) - shift / self.sample_rate
+        layout = self.config.codec
+        centres = layout.centres(layout.frames(window.length + shift)) - shift / self.sample_rate
         if not prompt.spans:
             return span_tokens((), (), centres)
         begin, end = window.start / self.sample_rate, window.end / self.sample_rate
@@ -247,13 +283,17 @@ class Separator(ModelHubMixin, library_name="dataengine", license="apache-2.0"):
 
     def _noise(self, prompt: Prompted, window: Window, shift: int) -> Tensor:
         generator = torch.Generator().manual_seed(seed_of(prompt.seed, str(window.start)) % 2**63)
-        frames = self.codec.frames(window.length + shift)
-        return torch.randn(frames, 2 * self.codec.channels, generator=generator)
+        layout = self.config.codec
+        frames = layout.frames(window.length + shift)
+        return torch.randn(frames, 2 * layout.channels, generator=generator)
 
     @cached_property
     def _texts(self) -> TextStates:
-        own = ProfileModels(Profile.load(self.config.profile))
-        return TextStates(self._text_encoder or own.load("text_encoder"))
+        if self._text_encoder is not None:
+            states = TextStates(self._text_encoder)
+        else:
+            states = TextStates.of(ProfileModels(Profile.load(self.config.profile)))
+        return states.of_width(self.config.model.dit.text_width)
 
     @classmethod
     def from_pretrained(
@@ -280,17 +320,33 @@ class Separator(ModelHubMixin, library_name="dataengine", license="apache-2.0"):
 
     @classmethod
     def in_folder(cls, folder: Path, text_encoder: TokenEncoder | None = None) -> Separator:
-        """The separator that `save_pretrained` wrote. Raises UserError if it is none."""
+        """The separator that `save_pretrained` wrote. Raises UserError if it is none, or its codec is missing."""
+        config = configuration_in(folder)
         try:
-            config = CONFIG.validate_json((folder / CONFIG_FILE).read_bytes())
             model = SeparationModel(config.model)
             weights = {name: each.float() for name, each in load_file(folder / WEIGHTS_FILE).items()}
             model.load_state_dict(weights)
         except FileNotFoundError as error:
-            raise UserError(
-                f"this is no separator: {error.filename} is missing", where=str(folder)
-            ) from error
-        except (ValidationError, json.JSONDecodeError, RuntimeError) as error:
-            reason = str(error).partition("\n")[0]
-            raise UserError(f"this separator cannot be loaded: {reason}", where=str(folder)) from error
+            raise _no_separator(folder, error.filename) from error
+        except RuntimeError as error:
+            raise _broken(folder, error) from error
         return cls(config, model, text_encoder)
+
+
+def configuration_in(folder: Path) -> SeparatorConfig:
+    """The configuration of a separator in a folder. Raises UserError if there is none."""
+    try:
+        return CONFIG.validate_json((folder / CONFIG_FILE).read_bytes())
+    except FileNotFoundError as error:
+        raise _no_separator(folder, error.filename) from error
+    except ValidationError as error:
+        raise _broken(folder, error) from error
+
+
+def _no_separator(folder: Path, missing: str) -> UserError:
+    return UserError(f"this is no separator: {missing} is missing", where=str(folder))
+
+
+def _broken(folder: Path, error: Exception) -> UserError:
+    reason = str(error).partition("\n")[0]
+    return UserError(f"this separator cannot be loaded: {reason}", where=str(folder))

@@ -18,7 +18,7 @@ from dataengine.models.roles import Separator as Separating
 from dataengine.models.waveforms import fitted, resample
 from manifests.identity import stable_hash
 from trainer.bundled import BUNDLED, place_of
-from trainer.separator import CONFIG_FILE, WEIGHTS_FILE, Prompted, Separator
+from trainer.separator import CONFIG_FILE, WEIGHTS_FILE, Prompted, Separator, configuration_in
 
 
 class TrainedSeparatorAdapter(Adapter):
@@ -48,14 +48,19 @@ class TrainedSeparatorAdapter(Adapter):
                     f"this is no separator: {file.name} is missing; make one with `dataengine train`",
                     where=str(place),
                 )
+        config = configuration_in(place)
+        codecs = config.codec.cards(config.profile)
+        digests = [parts["text_encoder"].digest, *(each.digest for each in codecs)]
         return ModelCard(
             role=self.role,
             adapter=name,
             version=f"adapter{self.revision}",
-            digest=stable_hash(digest_of_files(files), parts["text_encoder"].digest),
-            licence=self.licence,
-            commercial=self.commercial,
-            source=BUNDLED if self.folder == BUNDLED else str(place),
+            digest=stable_hash(digest_of_files(files), *digests),
+            licence="; ".join(dict.fromkeys([self.licence, *(each.licence for each in codecs)])),
+            commercial=self.commercial and all(each.commercial for each in codecs),
+            source=", ".join(
+                [BUNDLED if self.folder == BUNDLED else str(place), *(each.source for each in codecs)]
+            ),
         )
 
     def load(self, card: ModelCard, runtime: Runtime, parts: Mapping[str, Any]) -> Separating:
@@ -68,8 +73,7 @@ class TrainedSeparatorAdapter(Adapter):
             sampling=replace(config.sampling, steps=self.steps or config.sampling.steps),
             shifts=self.shifts or config.shifts,
         )
-        separator.model.to(runtime.device)
-        return TrainedSeparator(card, separator)
+        return TrainedSeparator(card, separator.to(runtime.device))
 
     def _place(self) -> Path:
         return place_of(self.folder)
@@ -107,7 +111,7 @@ class TrainedSeparator:
     def separate(
         self, mixtures: Sequence[Waveform], prompts: Sequence[Prompt], sample_rate: int
     ) -> list[Stems]:
-        """See the role. What lies above half of the separator's own rate is in the residual."""
+        """See the role, and `Separator.stems`."""
         own = self._separator.sample_rate
         prompted = [
             Prompted(resample(mixture, sample_rate, own), prompt.text, prompt.spans, prompt.seed)
@@ -115,8 +119,7 @@ class TrainedSeparator:
         ]
         stems = []
         for mixture, heard in zip(mixtures, self._separator.hear(prompted), strict=True):
-            target = fitted(resample(heard.target, own, sample_rate), len(mixture))
-            residual = mixture - target
+            target, residual = self._separator.stems(mixture, heard, sample_rate)
             doubt = fitted(resample(heard.doubt, own, sample_rate), len(mixture))
             gain = expected_gain_db(residual, doubt) if heard.doubt.any() else None
             stems.append(Stems(target, residual, gain))

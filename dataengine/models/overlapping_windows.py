@@ -50,14 +50,17 @@ def windows_of(samples: int, length: int, overlap: int) -> Iterator[Window]:
 
 
 def crossfaded(pieces: Iterable[tuple[Window, Waveform]]) -> Iterator[Waveform]:
-    """A whole out of windows that cover it, in order, with triangular cross-fades; stretch by stretch."""
+    """A whole out of windows that cover it, in order, with triangular cross-fades; stretch by stretch.
+
+    Pieces are [samples], or several sounds [sounds, samples]; so are the stretches.
+    """
     tail = np.zeros(0, dtype=np.float32)
     for window, piece in pieces:
         weighted = window.weights() * piece
-        weighted[: len(tail)] += tail
+        weighted[..., : tail.shape[-1]] += tail
         done = window.length - window.fade_out
-        yield weighted[:done]
-        tail = weighted[done:]
+        yield weighted[..., :done]
+        tail = weighted[..., done:]
 
 
 def rise(samples: int) -> Waveform:

@@ -26,10 +26,12 @@ ROLES = (
     "gender_classifier",
     "enhancer",
     "separator",
+    "codec",
     "object_tracker",
     "audio_visual_scorer",
 )
-"""Names of the roles in a profile, in the order of the protocols below."""
+"""Names of the roles in a profile, in the order of the protocols below; that of a codec, which only separators use, is
+in `trainer/codec/role.py`."""
 
 Waveform: TypeAlias = "np.ndarray[Any, np.dtype[np.float32]]"
 Matrix: TypeAlias = "np.ndarray[Any, np.dtype[np.float32]]"
@@ -243,7 +245,8 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Stems:
-    """A separator's answer; `target + residual` is the mixture to float32 rounding."""
+    """A separator's answer; `target + residual` is the mixture to float32 rounding, or near it if the separator
+    generates both."""
 
     target: Waveform
     residual: Waveform

@@ -41,7 +41,12 @@ def profile_file(tmp_path: Path):
 def test_the_embedded_profile_fills_the_roles_of_the_pipelines():
     embedded = Profile.load("embedded")
     assert "embedded" in profile_names()
-    assert set(ROLES) - set(embedded.models) == {"aesthetics_scorer", "object_tracker", "audio_visual_scorer"}
+    assert set(ROLES) - set(embedded.models) == {
+        "aesthetics_scorer",
+        "codec",
+        "object_tracker",
+        "audio_visual_scorer",
+    }
     assert embedded.sample_rate == 16_000
     assert embedded.filters is not None
     assert embedded.filters.endswith("conf/filters/embedded.yaml")

@@ -16,9 +16,9 @@ def tagger(models):
 
 def test_every_frame_gets_the_embedding_of_the_window_around_it(tagger, real_sound):
     codec, target = MdctCodec(), real_sound("sound", seconds=4.0).numpy()
-    centres = codec.centres(codec.frames(len(target)))
-    heard = heard_in([target, 0 * target], tagger, codec.sample_rate, centres)
-    (tags,) = tagger.tag([target], codec.sample_rate)
+    centres = codec.layout.centres(codec.layout.frames(len(target)))
+    heard = heard_in([target, 0 * target], tagger, codec.layout.sample_rate, centres)
+    (tags,) = tagger.tag([target], codec.layout.sample_rate)
     assert heard.shape == (2, len(centres), tags.embeddings.shape[1])
     for number, embedding in enumerate(tags.embeddings):
         middle = number * 0.48 + 0.975 / 2
@@ -39,7 +39,9 @@ def test_teaches_the_hidden_states_what_sounds(tagger, real_sound):
     """Two targets, hidden states that are noise at first: afterwards each predicts its own embedding."""
     codec = MdctCodec()
     targets = [real_sound(category).numpy() for category in ("speech", "music")]
-    heard = heard_in(targets, tagger, codec.sample_rate, codec.centres(codec.frames(len(targets[0]))))
+    heard = heard_in(
+        targets, tagger, codec.layout.sample_rate, codec.layout.centres(codec.layout.frames(len(targets[0])))
+    )
     hidden = torch.nn.Parameter(torch.randn(*heard.shape[:2], 32))
     head = AlignmentHead(32, heard.shape[-1])
     optimiser = torch.optim.Adam([hidden, *head.parameters()], lr=3e-3)

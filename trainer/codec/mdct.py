@@ -17,16 +17,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dataengine.models.roles import ModelCard
+
 
 @dataclass(frozen=True)
 class MdctConfig:
-    """The size of the transform and the shape of its latents."""
+    """The size of the transform and the shape of its latents: a FrameLayout."""
 
+    kind: Literal["mdct"] = "mdct"
     sample_rate: int = 16_000
     """Hz."""
     bins: int = 512
@@ -38,14 +42,44 @@ class MdctConfig:
     deviation of 1 for sound at an RMS level of −25 dBFS (measured on 400 clips of the catalogue: 33 for
     sounds to 37 for speech and music)."""
 
+    @property
+    def hop(self) -> int:
+        """See FrameLayout."""
+        return self.bins
+
+    @property
+    def channels(self) -> int:
+        """See FrameLayout."""
+        return self.bins
+
+    def frames(self, samples: int) -> int:
+        """See FrameLayout; one more than the hops, since both ends need two frames to be whole."""
+        return -(-samples // self.hop) + 1
+
+    def centres(self, frames: int) -> Tensor:
+        """See FrameLayout; frame `i` covers the hop before and the hop after sample `i · hop`."""
+        return torch.arange(frames) * (self.hop / self.sample_rate)
+
+    def cards(self, profile: str) -> tuple[ModelCard, ...]:
+        """See CodecConfig; there are no weights."""
+        return ()
+
+    def pinned(self, profile: str) -> MdctConfig:
+        """See CodecConfig."""
+        return self
+
+    def build(self, profile: str) -> MdctCodec:
+        """See CodecConfig; the profile does not matter."""
+        return MdctCodec(self)
+
 
 class MdctCodec(nn.Module):
     """A LinearCodec that loses nothing: decode(encode(x)) is x to float32 rounding, at any length."""
 
     def __init__(self, config: MdctConfig | None = None) -> None:
         super().__init__()
-        self.config = config or MdctConfig()
-        bins = self.config.bins
+        self.layout = config or MdctConfig()
+        bins = self.layout.bins
         n = torch.arange(2 * bins, dtype=torch.float64)
         k = torch.arange(bins, dtype=torch.float64)
         window = torch.sin(math.pi / (2 * bins) * (n + 0.5))
@@ -60,53 +94,32 @@ class MdctCodec(nn.Module):
         self.by_sample: Tensor
         self.by_bin: Tensor
 
-    @property
-    def sample_rate(self) -> int:
-        """See Codec."""
-        return self.config.sample_rate
-
-    @property
-    def hop(self) -> int:
-        """See Codec."""
-        return self.config.bins
-
-    @property
-    def channels(self) -> int:
-        """See Codec."""
-        return self.config.bins
-
-    def frames(self, samples: int) -> int:
-        """See Codec; one more than the hops, since both ends need two frames to be whole."""
-        return -(-samples // self.hop) + 1
-
-    def centres(self, frames: int) -> Tensor:
-        """See Codec; frame `i` covers the hop before and the hop after sample `i · hop`."""
-        return torch.arange(frames) * (self.hop / self.sample_rate)
-
     def encode(self, waveforms: Tensor) -> Tensor:
         """See Codec."""
         samples = waveforms.shape[-1]
-        end = self.frames(samples) * self.hop
-        padded = functional.pad(waveforms.float(), (self.hop, end - samples))
-        overlapping = padded.unfold(-1, 2 * self.hop, self.hop)  # [batch, frames, 2 · hop]
-        spectrum = torch.fft.fft(overlapping * self.by_sample)[..., : self.hop]
+        hop = self.layout.hop
+        end = self.layout.frames(samples) * hop
+        padded = functional.pad(waveforms.float(), (hop, end - samples))
+        overlapping = padded.unfold(-1, 2 * hop, hop)  # [batch, frames, 2 · hop]
+        spectrum = torch.fft.fft(overlapping * self.by_sample)[..., :hop]
         return self.latents((spectrum * self.by_bin).real)
 
     def decode(self, latents: Tensor, samples: int) -> Tensor:
         """See Codec."""
+        hop = self.layout.hop
         spectrum = self.coefficients(latents.float()) * self.by_bin.conj()
-        overlapping = torch.fft.ifft(spectrum, 2 * self.hop, norm="forward") * self.by_sample.conj()
+        overlapping = torch.fft.ifft(spectrum, 2 * hop, norm="forward") * self.by_sample.conj()
         first, second = overlapping.real.chunk(2, dim=-1)
         added = functional.pad(first, (0, 0, 0, 1)) + functional.pad(second, (0, 0, 1, 0))
-        return added.flatten(-2)[..., self.hop : self.hop + samples]
+        return added.flatten(-2)[..., hop : hop + samples]
 
     def coefficients(self, latents: Tensor) -> Tensor:
         """See LinearCodec."""
-        return latents.sign() * latents.abs() ** (1 / self.config.power) / self.config.scale
+        return latents.sign() * latents.abs() ** (1 / self.layout.power) / self.layout.scale
 
     def latents(self, coefficients: Tensor) -> Tensor:
         """See LinearCodec."""
-        return coefficients.sign() * (self.config.scale * coefficients.abs()) ** self.config.power
+        return coefficients.sign() * (self.layout.scale * coefficients.abs()) ** self.layout.power
 
 
 def _shift(bins: int) -> float:

@@ -7,13 +7,13 @@ noise's from which the flow starts.
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
 
-class Codec(Protocol):
-    """Turns waveforms into latents and back. A codec that has weights is frozen."""
+class FrameLayout(Protocol):
+    """How a codec divides a waveform into frames: all that is known of it without its weights."""
 
     @property
     def sample_rate(self) -> int:
@@ -36,6 +36,19 @@ class Codec(Protocol):
 
     def centres(self, frames: int) -> Tensor:
         """[frames], the time that each frame stands for, in seconds from the start of the waveform."""
+        ...
+
+
+class Codec(Protocol):
+    """Turns waveforms into latents and back. A codec that has weights is frozen: no gradient goes through it."""
+
+    @property
+    def layout(self) -> FrameLayout:
+        """Its frames."""
+        ...
+
+    def to(self, device: Any) -> Codec:
+        """Itself, on another device; waveforms and latents are given there."""
         ...
 
     def encode(self, waveforms: Tensor) -> Tensor:

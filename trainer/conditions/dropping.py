@@ -24,6 +24,12 @@ class Dropped:
         """The draws of the samples of a batch, in order."""
         return cls(*torch.tensor(draws, dtype=torch.bool).reshape(-1, 4).unbind(dim=1))
 
+    def to(self, device: torch.device | str) -> Dropped:
+        """The same on another device."""
+        return Dropped(
+            self.mixture.to(device), self.text.to(device), self.video.to(device), self.spans.to(device)
+        )
+
 
 @dataclass(frozen=True)
 class DropProbabilities:

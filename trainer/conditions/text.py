@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
+from dataengine.errors import UserError
+from dataengine.models.profile import ProfileModels
 from dataengine.models.roles import TokenEncoder
 from trainer.layers import SwiGLU, sinusoids
 
@@ -22,6 +24,25 @@ class TextStates:
     def __init__(self, encoder: TokenEncoder) -> None:
         self._encoder = encoder
         self._remembered: OrderedDict[str, Tensor] = OrderedDict()
+
+    @classmethod
+    def of(cls, models: ProfileModels) -> TextStates:
+        """With a profile's text encoder. PyTorch keeps its threads: loading some models gives it the profile's."""
+        threads = torch.get_num_threads()
+        try:
+            return cls(models.load("text_encoder"))
+        finally:
+            torch.set_num_threads(threads)
+
+    def of_width(self, width: int) -> TextStates:
+        """These states, if they are what a network reads. Raises UserError if the encoder's are of another width."""
+        if self._encoder.width != width:
+            raise UserError(
+                f"the network reads text states of {width} numbers, and the text encoder "
+                f"{self._encoder.card.adapter!r} gives {self._encoder.width}; name another one in the profile, or "
+                "another profile"
+            )
+        return self
 
     def batch(self, texts: Sequence[str | None]) -> tuple[Tensor, Tensor]:
         """States [batch, tokens, width], zeros after the end of a text, and their mask [batch, tokens].

@@ -10,10 +10,10 @@ from typing import Any
 from torch.utils.data import DataLoader
 
 from trainer.data.rendering import TrainingSample
-from trainer.data.samples import TrainingBatch, TrainingSamples
+from trainer.data.samples import RenderedBatch, TrainingSamples
 from trainer.training.distributed import World
 
-Collate = Callable[[Sequence[TrainingSample]], TrainingBatch]
+Collate = Callable[[Sequence[TrainingSample]], RenderedBatch]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Batches:
         first = step * self.samples_a_step + (piece * self._world.size + self._world.rank) * size
         return range(first, first + size)
 
-    def steps(self, first: int, last: int) -> Iterator[tuple[int, list[TrainingBatch]]]:
+    def steps(self, first: int, last: int) -> Iterator[tuple[int, list[RenderedBatch]]]:
         """Number and micro-batches of each step from `first` to before `last`."""
         pieces = self._config.micro_batches
         batches = iter(self._loader(_Order(self, range(first, last), pieces)))

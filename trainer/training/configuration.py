@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from dataengine.pipeline_file import read_pipeline_file
 from dataengine.validation import validated
-from trainer.codec.mdct import MdctConfig
+from trainer.codec import CodecConfig, MdctConfig
 from trainer.data.drawing import Kind, MixingConfig
 from trainer.flow.sampling import SamplingConfig
 from trainer.flow.times import TimeSampling
-from trainer.presets import PRESETS
+from trainer.presets import DACVAE_CHANNELS, PRESETS
 from trainer.training.batches import BatchConfig
 from trainer.training.guard import GuardConfig
 from trainer.training.optimisers import OptimiserConfig
@@ -58,9 +58,10 @@ class TrainConfig(BaseModel):
     seed: int = Field(default=0, ge=0)
     preset: str
     """A size of `trainer.presets`."""
-    codec: MdctConfig = MdctConfig()
+    codec: CodecConfig = MdctConfig()
+    """A transform, or `{kind: pretrained}` for the profile's codec."""
     profile: str = "embedded"
-    """Whose text encoder and tagger are used."""
+    """Whose text encoder, tagger and codec are used."""
     data: DataConfig
     batch: BatchConfig = BatchConfig()
     times: TimeSampling = TimeSampling()
@@ -101,6 +102,17 @@ class TrainConfig(BaseModel):
             raise ValueError(f"there is {', '.join(PRESETS)}")
         return preset
 
+    @model_validator(mode="after")
+    def _fits(self) -> TrainConfig:
+        wanted, channels = PRESETS[self.preset].dit.channels, self.codec.channels
+        if wanted != channels:
+            kind = "pretrained" if wanted == DACVAE_CHANNELS else "mdct"
+            raise ValueError(
+                f"preset {self.preset!r} is for a codec of {wanted} channels, and this one has {channels}; set "
+                f"codec: {{kind: {kind}}}"
+            )
+        return self
+
     @classmethod
     def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
         """Load a training file; `overrides` are `key=value` with dots between keys.
@@ -108,6 +120,10 @@ class TrainConfig(BaseModel):
         Raises UserError, with file and line, for the first thing that is wrong.
         """
         return validated(cls, read_pipeline_file(path, overrides), "the training file")
+
+    def pinned(self) -> TrainConfig:
+        """The same, with the digest of the codec's weights. Raises UserError if they are missing."""
+        return self.model_copy(update={"codec": self.codec.pinned(self.profile)})
 
     def identity(self) -> str:
         """What decides the weights, as JSON; a run goes on only with the same."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import torch
 from safetensors.torch import load_file
 
 from trainer.data.rendering import TrainingSample
@@ -26,9 +27,11 @@ OVERLAP = 0.2
 class Judge:
     """Validates checkpoints as they are written, and keeps the best one."""
 
-    def __init__(self, config: TrainConfig, out: Path, checkpoints: Path, index: Path) -> None:
+    def __init__(
+        self, config: TrainConfig, out: Path, checkpoints: Path, index: Path, device: torch.device
+    ) -> None:
         """`out` takes the figures, the examples and the separator; `checkpoints` holds what is judged."""
-        self._config, self._out, self._checkpoints = config, out, checkpoints
+        self._config, self._out, self._checkpoints, self._device = config, out, checkpoints, device
         self._samples: Sequence[TrainingSample] = ()
         if config.validation:
             rate = config.codec.sample_rate
@@ -40,7 +43,7 @@ class Judge:
 
         What was validated before, when a kill cut off the rest, is not validated again; then the answer is None.
         """
-        separator = separator_of(self._config, checkpoint)
+        separator = separator_of(self._config, checkpoint).to(self._device)
         settings, found = self._config.validation, None
         if settings and checkpoint.name not in self._merits():
             examples = self._out / EXAMPLES_FOLDER / checkpoint.name

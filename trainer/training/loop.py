@@ -1,7 +1,8 @@
 """The training loop.
 
     for step in steps:
-        gradients of the step's batches            trainer.training.step
+        latents of the step's batches              trainer.data.samples
+        their gradients                            trainer.training.step
         skip it if it would spoil the weights      trainer.training.guard
         change the weights, and their average      trainer.training.optimisers, .averaging
         now and then: write a checkpoint           trainer.training.checkpoint
@@ -17,7 +18,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -29,10 +29,10 @@ from dataengine.models.profile import Profile, ProfileModels
 from manifests.identity import seed_of
 from trainer.alignment import AlignmentHead
 from trainer.bundled import place_of
-from trainer.codec.mdct import MdctCodec
+from trainer.conditions import TextStates
 from trainer.data.drawing import Drawing, pool_of
 from trainer.data.indexing import index_shards
-from trainer.data.samples import TrainingSamples
+from trainer.data.samples import TrainingBatch, TrainingSamples, encode
 from trainer.data.shards import ShardReader
 from trainer.dit import DiTBlock
 from trainer.model import SeparationModel
@@ -67,12 +67,14 @@ def train(
 
     `out/separator/` holds the averaged weights of the best checkpoint as a `Separator`.
 
-    Raises UserError if `out` holds another training run, or if there is nothing to train on.
+    Raises UserError if `out` holds another training run, if there is nothing to train on, or if a model of the profile
+    is missing or does not fit.
     """
-    folder = out / CHECKPOINTS_FOLDER
+    config, folder = config.pinned(), out / CHECKPOINTS_FOLDER
     if world.leads:
         _claim(out, config)
     world.wait()
+    codec = config.codec.build(config.profile).to(world.device)
     batches = _batches(config, out / INDEX_FOLDER, world)
     trained = _start(config, world)
     guard, first = Guard(config.guard), 0
@@ -81,7 +83,7 @@ def train(
         guard.load(state["guard"])
         first = state["step"]
     log = StepLog(out / LOG_FILE, first) if world.leads else None
-    judge = Judge(config, out, folder, out / INDEX_FOLDER) if world.leads else None
+    judge = Judge(config, out, folder, out / INDEX_FOLDER, world.device) if world.leads else None
     board = TensorBoard(out, first) if world.leads and config.tensorboard else None
     if judge and earlier:  # a kill may have come before it was judged
         _judge(judge, board, out, first)
@@ -90,7 +92,8 @@ def train(
         work_of(config, batches.samples_a_step, world).write(out)
     for step, micro_batches in batches.steps(first, config.steps):
         began = time.perf_counter()
-        report = _step(config, trained, guard, step, micro_batches, world)
+        encoded = [encode(batch.to(world.device), codec) for batch in micro_batches]
+        report = _step(config, trained, guard, step, encoded, world)
         seconds, waiting = time.perf_counter() - began, batches.waited - waited
         waited = batches.waited
         report = replace(report, seconds=seconds + waiting, waited=waiting)
@@ -116,14 +119,14 @@ def _judge(judge: Judge, board: TensorBoard | None, out: Path, step: int) -> Non
 
 
 def _step(
-    config: TrainConfig, trained: Trained, guard: Guard, step: int, batches: list[Any], world: World
+    config: TrainConfig, trained: Trained, guard: Guard, step: int, batches: list[TrainingBatch], world: World
 ) -> StepReport:
     """One step; how long it took is for the caller to say."""
     factor = config.schedule.factor(step, config.steps)
     set_learning_rates(trained.optimisers, config.optimiser, factor)
     for optimiser in trained.optimisers:
         optimiser.zero_grad()
-    flow, auxiliary = gradients(trained.model, [batch.to(world.device) for batch in batches])
+    flow, auxiliary = gradients(trained.model, batches)
     norm = clip_gradients(trained.model, config.clip)
     loss, other = float(world.mean(flow)), float(world.mean(auxiliary))
     skipped = guard.admits(loss, float(norm))
@@ -149,15 +152,16 @@ def _claim(out: Path, config: TrainConfig) -> None:
 
 
 def _batches(config: TrainConfig, index: Path, world: World) -> Batches:
-    codec = MdctCodec(config.codec)
     pools = {
         kind: pool_of(kind, index_shards(places, index), config.data.balance)
         for kind, places in config.data.shards.items()
     }
     drawing = Drawing(config.data.mixing, pools, config.seed)
-    samples = TrainingSamples(drawing, ShardReader(codec.sample_rate), codec.sample_rate)
+    rate = config.codec.sample_rate
+    samples = TrainingSamples(drawing, ShardReader(rate), rate)
     models = ProfileModels(Profile.load(config.profile))
-    collating = Collating(codec, models, config.times, hears=config.objective.alignment > 0)
+    TextStates.of(models).of_width(PRESETS[config.preset].dit.text_width)
+    collating = Collating(config.codec, models, config.times, hears=config.objective.alignment > 0)
     return Batches(samples, collating, config.batch, config.data.mixing.seconds, world)
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from trainer.codec.mdct import MdctCodec
 from trainer.conditions import Conditions
 from trainer.model import SeparationModel
 from trainer.presets import PRESETS
@@ -52,7 +51,7 @@ class Work:
 
 def work_of(config: TrainConfig, samples: int, world: World) -> Work:
     """Count the work of a step on so many samples, and measure the peak, in about half a second."""
-    frames = MdctCodec(config.codec).frames(round(config.data.mixing.seconds * config.codec.sample_rate))
+    frames = config.codec.frames(round(config.data.mixing.seconds * config.codec.sample_rate))
     dit = PRESETS[config.preset].dit
     dtype = torch.bfloat16 if config.objective.precision == "bfloat16" else torch.float32
     at_once = samples * frames // (config.batch.micro_batches * world.size)

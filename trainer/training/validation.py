@@ -22,7 +22,7 @@ from trainer.data.rendering import TrainingSample
 from trainer.data.samples import TrainingSamples
 from trainer.data.shards import ShardReader
 from trainer.flow.sampling import SamplingConfig
-from trainer.separator import Prompted, Separator
+from trainer.separator import Heard, Prompted, Separator
 
 
 class ValidationConfig(BaseModel):
@@ -80,16 +80,16 @@ def validate(
     """Separate the samples and compare with their stems; the first `count` are written below `examples`."""
     rate = separator.sample_rate
     prompted = [Prompted(sample.mixture, sample.text, (), sample.noise_seed) for sample in samples]
-    targets = [heard.target for heard in separator.hear(prompted, sampling)]
+    found = separator.hear(prompted, sampling)
     gains: list[tuple[float, float]] = []
     silences: list[float] = []
-    for sample, target in zip(samples, targets, strict=True):
+    for sample, heard in zip(samples, found, strict=True):
         if not sample.target.any():
-            silences.append(rms_level(sample.mixture) - rms_level(target))
+            silences.append(rms_level(sample.mixture) - rms_level(heard.target))
         elif met := overlap(sample.target, sample.residual, rate):
-            gains.append(_gains(sample, target, met))
-    for number, (sample, target) in enumerate(zip(samples[:count], targets, strict=False)):
-        _write_example(examples / f"{number:02d}", sample, target, rate)
+            gains.append(_gains(sample, heard, met))
+    for number, (sample, heard) in enumerate(zip(samples[:count], found, strict=False)):
+        _write_example(examples / f"{number:02d}", sample, heard, rate)
     return Validation(
         target_gain=fmean(target for target, _ in gains) if gains else float("nan"),
         residual_gain=fmean(residual for _, residual in gains) if gains else float("nan"),
@@ -97,23 +97,23 @@ def validate(
     )
 
 
-def _gains(sample: TrainingSample, target: Waveform, met: Overlap) -> tuple[float, float]:
+def _gains(sample: TrainingSample, heard: Heard, met: Overlap) -> tuple[float, float]:
     """Of target and residual, dB."""
-    here = met.samples
-    mixture = sample.mixture[here]
-    return (
-        si_sdr(target[here], sample.target[here]) - si_sdr(mixture, sample.target[here]),
-        si_sdr(mixture - target[here], sample.residual[here]) - si_sdr(mixture, sample.residual[here]),
-    )
+
+    def gain(estimate: Waveform, truth: Waveform) -> float:
+        here = met.samples
+        return si_sdr(estimate[here], truth[here]) - si_sdr(sample.mixture[here], truth[here])
+
+    return gain(heard.target, sample.target), gain(heard.residual, sample.residual)
 
 
-def _write_example(folder: Path, sample: TrainingSample, target: Waveform, rate: int) -> None:
+def _write_example(folder: Path, sample: TrainingSample, heard: Heard, rate: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "prompt.txt").write_text(sample.text + "\n")
     stems = {
         "mixture": sample.mixture,
-        "target": target,
-        "residual": sample.mixture - target,
+        "target": heard.target,
+        "residual": heard.residual,
         "truth": sample.target,
     }
     for name, waveform in stems.items():

@@ -36,7 +36,7 @@ def test_nothing_is_lost_of_noise_at_any_length(samples, bins, power, seed):
     codec = MdctCodec(MdctConfig(bins=bins, power=power))
     noise = 0.1 * torch.randn(2, samples, generator=torch.Generator().manual_seed(seed)) + 1e-3
     latents = codec.encode(noise)
-    assert latents.shape == (2, codec.frames(samples), codec.channels)
+    assert latents.shape == (2, codec.layout.frames(samples), codec.layout.channels)
     assert lost_db(noise, codec.decode(latents, samples)) < LOST_DB
 
 
@@ -77,10 +77,12 @@ def test_latents_are_about_as_strong_as_the_noise_the_flow_starts_from(real_soun
 def test_a_frame_stands_for_the_time_of_its_centre():
     codec = MdctCodec()
     click = torch.zeros(1, 8_192)
-    click[0, 5 * codec.hop] = 1.0
+    click[0, 5 * codec.layout.hop] = 1.0
     energy = codec.encode(click).square().sum(dim=-1)[0]
     frame = int(energy.argmax())
-    assert codec.centres(len(energy))[frame] == pytest.approx(5 * codec.hop / codec.sample_rate)
+    assert codec.layout.centres(len(energy))[frame] == pytest.approx(
+        5 * codec.layout.hop / codec.layout.sample_rate
+    )
 
 
 def test_padding_behind_a_sound_changes_none_of_its_frames():

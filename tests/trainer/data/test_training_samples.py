@@ -15,7 +15,8 @@ from trainer.conditions import TextStates
 from trainer.conditions.spans import PADDING
 from trainer.data.drawing import Drawing, MixingConfig
 from trainer.data.pools import Item, Pool
-from trainer.data.samples import TrainingSamples, encode
+from trainer.data.rendering import TrainingSample
+from trainer.data.samples import TrainingBatch, TrainingSamples, collate, encode
 from trainer.data.shards import ShardReader, index_shard
 from trainer.flow.times import TimeSampling
 
@@ -53,6 +54,11 @@ def samples(shard) -> TrainingSamples:
     return TrainingSamples(drawing, ShardReader(RATE), RATE)
 
 
+def batch_of(samples: list[TrainingSample], texts: TextStates) -> TrainingBatch:
+    codec = MdctCodec()
+    return encode(collate(samples, codec.layout, texts, TimeSampling()), codec)
+
+
 def same(first, second) -> bool:
     return all(
         np.array_equal(getattr(first, name), getattr(second, name))
@@ -76,12 +82,12 @@ def test_what_becomes_of_a_sample_does_not_depend_on_its_batch(samples, models):
         some[1], **{name: getattr(some[1], name)[:9_000] for name in ("mixture", "target", "residual")}
     )
     some[1] = short
-    together = encode(some, codec, texts, TimeSampling())
+    together = batch_of(some, texts)
     assert together.conditions.frame_mask.sum(dim=1).tolist() == [
-        codec.frames(len(sample.mixture)) for sample in some
+        codec.layout.frames(len(sample.mixture)) for sample in some
     ]
     for row, sample in enumerate(some):
-        alone = encode([sample], codec, texts, TimeSampling())
+        alone = batch_of([sample], texts)
         frames, tokens = alone.x1.shape[1], alone.conditions.text.shape[1]
         for name in ("x0", "x1"):
             torch.testing.assert_close(getattr(together, name)[row, :frames], getattr(alone, name)[0])
@@ -90,13 +96,13 @@ def test_what_becomes_of_a_sample_does_not_depend_on_its_batch(samples, models):
             torch.testing.assert_close(
                 getattr(together.conditions, name)[row, :length], getattr(alone.conditions, name)[0]
             )
-    assert (together.conditions.spans[1, codec.frames(9_000) :] == PADDING).all()
+    assert (together.conditions.spans[1, codec.layout.frames(9_000) :] == PADDING).all()
 
 
 def test_latents_are_those_of_target_and_residual(samples, models):
     codec, texts = MdctCodec(), TextStates(models.load("text_encoder"))
     sample = samples[0]
-    batch = encode([sample], codec, texts, TimeSampling())
+    batch = batch_of([sample], texts)
     target, residual = (codec.decode(each, len(sample.target)) for each in batch.x1.chunk(2, dim=-1))
     np.testing.assert_allclose(target[0], sample.target, atol=1e-5)
     np.testing.assert_allclose(residual[0], sample.residual, atol=1e-5)

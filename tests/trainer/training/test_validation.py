@@ -27,7 +27,10 @@ class Answering:
         self._answers = answers
 
     def hear(self, prompted: Sequence[Prompted], sampling: SamplingConfig | None = None) -> list[Heard]:
-        return [Heard(answer, np.zeros_like(answer)) for answer in self._answers]
+        return [
+            Heard(answer, each.mixture - answer, np.zeros_like(answer))
+            for each, answer in zip(prompted, self._answers, strict=True)
+        ]
 
 
 def sample(target: Waveform, residual: Waveform) -> TrainingSample:
