@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 from dataengine.errors import UserError
 from manifests.catalogue.audio import SCENE_RATE
-from manifests.catalogue.drawing import REAL_MIXTURE
+from manifests.catalogue.drawing import REAL_MIXTURE, SCENE_TYPES
 from manifests.catalogue.fetch import fetch
 from manifests.catalogue.recordings import SPLITS, clips_of
 from manifests.catalogue.scenes import Scene, Source, Steps, as_waveform, build_scene
@@ -76,6 +76,8 @@ class DemoSplit:
     split: str
     count: int
     """Number of scenes."""
+    types: tuple[str, ...] = SCENE_TYPES
+    """Of consecutive scenes."""
 
     @property
     def scenes(self) -> Path:
@@ -125,16 +127,18 @@ def build_demo(
     seed: int = 0,
     recordings: Path | None = None,
     workers: int | None = None,
+    types: tuple[str, ...] = SCENE_TYPES,
 ) -> list[DemoSplit]:
     """Scenes 0 to `counts[split]` of each split, as the module describes; `workers` processes, by default one a CPU.
 
-    A split whose truth table says that it was built so already is left alone.
+    `types` are those of consecutive scenes. A split whose truth table says that it was built so already is left
+    alone.
     """
     for split in counts:
         if split not in SPLITS:
             raise UserError(f"there is no split {split!r}; the catalogue has {', '.join(SPLITS)}")
     folder = (recordings or directory.parent / "recordings").resolve()
-    demos = [DemoSplit(directory, split, count) for split, count in counts.items()]
+    demos = [DemoSplit(directory, split, count, types) for split, count in counts.items()]
     with sole_writer(directory):
         stale = [demo for demo in demos if not _is_built(demo, seed)]
         fetch((clip for demo in stale for clip in clips_of(demo.split)), folder)
@@ -170,7 +174,7 @@ def _scene_rows(demo: DemoSplit, seed: int, recordings: Path, workers: int) -> I
 
 def _write_scene(demo: DemoSplit, seed: int, recordings: Path, number: int) -> list[dict[str, Any]]:
     """Write a scene and its stems; returns its rows of the truth table."""
-    scene = build_scene(demo.split, number, seed=seed, recordings=recordings)
+    scene = build_scene(demo.split, number, seed=seed, recordings=recordings, types=demo.types)
     _write_flac(demo.scenes / f"{scene.name}.flac", scene.mixture)
     stems: list[str | None] = [None]
     if scene.type != REAL_MIXTURE:
@@ -223,7 +227,8 @@ def _write_metadata(demo: DemoSplit, rows: list[dict[str, Any]]) -> None:
 def _fingerprint(demo: DemoSplit, seed: int) -> str:
     """What the scenes of a split follow from."""
     catalogue = digest_of_ids(f"{clip.name} {clip.sha256}" for clip in clips_of(demo.split))
-    return stable_hash(SCENES_VERSION, catalogue, str(demo.count), str(seed))
+    types = () if demo.types == SCENE_TYPES else demo.types
+    return stable_hash(SCENES_VERSION, catalogue, str(demo.count), str(seed), *types)
 
 
 def _is_built(demo: DemoSplit, seed: int) -> bool:

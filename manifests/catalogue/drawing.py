@@ -15,6 +15,8 @@ SPEECH_MUSIC = "speech_music"
 SOUND_SOUND = "sound_sound"
 MUSIC_SOUND = "music_sound"
 REAL_MIXTURE = "real_mixture"
+SPEECH_SPEECH = "speech_speech"
+"""A woman and a man speak at once. No scene of the demo is of this type: two speakers are for benchmarks."""
 
 SCENE_TYPES = (
     SPEECH_SOUND,
@@ -38,6 +40,7 @@ _SHORT_SECONDS = 2.5
 _REPEATED_SECONDS = (2.5, 5.0)
 _MAX_REPEATS = 8
 _REAL_SECONDS = 5.0
+_GENDERS = ("a woman speaking", "a man speaking")
 _VOICES = {"voice", "laughing", "screaming", "coughing", "sneezing", "crying", "beatboxing", "oooh", "party"}
 
 
@@ -59,6 +62,8 @@ def draw_sources(split: str, kind: str, rng: random.Random) -> list[list[Clip]]:
     """The clips of each source of a scene: two to four sources, each of one clip, several utterances of
     one speaker, or a short sound that comes several times."""
     first, second = kind.split("_")
+    if (first, second) == ("speech", "speech"):
+        return _two_speakers(split, rng)
     sources = [_source(split, first, [], rng)]
     sources.append(_source(split, second, [sources[0][0]], rng))
     while len(sources) < 4 and rng.random() < _FURTHER_SOURCE:
@@ -99,8 +104,20 @@ def _source(split: str, kind: str, others: list[Clip], rng: random.Random) -> li
 
 def _utterances(split: str, rng: random.Random) -> list[Clip]:
     """Utterances of one speaker that fill some seconds; women and men come equally often."""
-    of_gender = _group(_clips_of_kind(split, "speech"), lambda clip: clip.label, rng)
-    speaker = _group(of_gender, lambda clip: clip.speaker, rng)
+    return _of_one_speaker(_group(_clips_of_kind(split, "speech"), lambda clip: clip.label, rng), rng)
+
+
+def _two_speakers(split: str, rng: random.Random) -> list[list[Clip]]:
+    """Utterances of a woman and of a man, in either order: a prompt tells the two apart."""
+    clips = _clips_of_kind(split, "speech")
+    return [
+        _of_one_speaker([clip for clip in clips if clip.label == label], rng)
+        for label in rng.sample(_GENDERS, 2)
+    ]
+
+
+def _of_one_speaker(clips: Sequence[Clip], rng: random.Random) -> list[Clip]:
+    speaker = _group(clips, lambda clip: clip.speaker, rng)
     seconds = rng.uniform(*_VOICE_SECONDS)
     chosen: list[Clip] = []
     for clip in rng.sample(speaker, len(speaker)):

@@ -7,6 +7,7 @@ how many clips a label has. The sources overlap: that is what there is to separa
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -92,14 +93,16 @@ class Scene:
         return f"{self.split}-{self.number:06d}"
 
 
-def scene_type(number: int) -> str:
-    """The type of a scene: any ten consecutive numbers hold the types in the same shares."""
-    return SCENE_TYPES[number % len(SCENE_TYPES)]
+def scene_type(number: int, types: Sequence[str] = SCENE_TYPES) -> str:
+    """The type of a scene: as many consecutive numbers as there are types hold them in the same shares."""
+    return types[number % len(types)]
 
 
-def build_scene(split: str, number: int, *, seed: int, recordings: Path) -> Scene:
+def build_scene(
+    split: str, number: int, *, seed: int, recordings: Path, types: Sequence[str] = SCENE_TYPES
+) -> Scene:
     """Scene `number` of a split; `recordings` is the folder that `fetch` filled."""
-    kind = scene_type(number)
+    kind = scene_type(number, types)
     rng = random.Random(seed_of(seed, "scene", split, str(number)))  # noqa: S311 (no secret)
     if kind == REAL_MIXTURE:
         return _real_mixture(split, number, rng, recordings)

@@ -8,6 +8,7 @@ import pytest
 from manifests.catalogue.drawing import (
     REAL_MIXTURE,
     SCENE_TYPES,
+    SPEECH_SPEECH,
     could_be_mistaken,
     draw_recording,
     draw_sources,
@@ -80,3 +81,15 @@ def test_ten_consecutive_scenes_hold_every_type() -> None:
         "music_sound": 2,
         "real_mixture": 1,
     }
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_two_speakers_are_a_woman_and_a_man_in_either_order(split: str) -> None:
+    rng = random.Random(1)
+    first = Counter()
+    for _ in range(100):
+        one, other = draw_sources(split, SPEECH_SPEECH, rng)
+        assert {one[0].label, other[0].label} == {"a woman speaking", "a man speaking"}
+        assert all(len({clip.speaker for clip in source}) == 1 for source in (one, other))
+        first[one[0].label] += 1
+    assert min(first.values()) > 30
