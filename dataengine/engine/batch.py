@@ -223,5 +223,6 @@ def _with_own_type(column: Column) -> pa.Array:
         if column.type not in (FRAMES, MASKS):
             return column
         column = heavy_columns.from_arrow(column)  # without the values of rows that are no longer there
-    kind = heavy_columns.type_of(column) if isinstance(column, list) else None
-    return heavy_columns.to_arrow(column, kind) if kind else pa.array(column)
+    if isinstance(column, list) and (kind := heavy_columns.type_of(column)):
+        return heavy_columns.to_arrow(column, kind)
+    return pa.array(column)

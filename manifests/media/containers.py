@@ -1,31 +1,27 @@
-"""Everything else through libav: MP3, AAC, Opus, and the sound of video files.
-
-The first sample of the audio stream is time zero, whatever the container's clock says there.
-"""
+"""Everything else through libav: MP3, AAC, Opus, and the sound of video files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from manifests.media.errors import (
     CorruptMediaError,
-    NoAudioError,
-    UnknownFormatError,
     check_length,
     check_plausible,
 )
 from manifests.media.info import MediaInfo, Waveform
 from manifests.media.source import Source
-
-DEMUXERS = (
-    "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,asf_o,au,avi,caf,dsf,dts,eac3,flac,flv,g722,gsm,iff,loas,matroska,webm,mov,"
-    "mp4,m4a,3gp,3g2,mj2,mp3,mpc,mpc8,mpeg,mpegts,mxf,nut,ogg,rm,smk,swf,truehd,tta,voc,w64,wav,wv,xwma"
+from manifests.media.streams import (
+    audio_stream,
+    decoded,
+    open_container,
+    seconds_of,
+    seek,
+    video_stream,
 )
-"""The containers that are opened. Playlists and scripts, which name other files, are not among them."""
 
 PREROLL_SECONDS = 0.5
 """Decoded ahead of a window and thrown away, so that no decoder's memory of what came before is missed."""
@@ -81,19 +77,9 @@ class ContainerDecoder:
             self.read(self.info.frames // 2, 1)
 
     def _open(self) -> Any:
-        import av
-
         if self._kept is not None:
             return self._kept
-        self._source.seek(0)
-        try:
-            container = av.open(
-                self._source,
-                metadata_errors="ignore",
-                options={"format_whitelist": DEMUXERS, "protocol_whitelist": ""},
-            )
-        except av.FFmpegError as error:
-            raise UnknownFormatError(f"no decoder recognises the content ({error.strerror})") from error
+        container = open_container(self._source)
         if container.format.name == "mp3":
             self._kept = container
         return container
@@ -104,7 +90,7 @@ class ContainerDecoder:
 
 
 def _probe(container: Any, size: int) -> MediaInfo:
-    stream = _audio_stream(container)
+    stream = audio_stream(container)
     rate, channels = stream.codec_context.sample_rate, stream.codec_context.channels
     check_plausible(rate, channels)
     seconds = _measured_seconds(container, stream)
@@ -115,24 +101,9 @@ def _probe(container: Any, size: int) -> MediaInfo:
         sample_rate=rate,
         channels=channels,
         frames=round(seconds * rate),
-        has_video=any(not _is_picture(video) for video in container.streams.video),
+        has_video=video_stream(container) is not None,
         bytes=size,
     )
-
-
-def _audio_stream(container: Any) -> Any:
-    stream = container.streams.best("audio")
-    if stream is None:
-        raise NoAudioError("the file has no audio stream")
-    if stream.codec_context is None:
-        raise UnknownFormatError("no decoder for the codec of the audio")
-    return stream
-
-
-def _is_picture(video: Any) -> bool:
-    from av.stream import Disposition
-
-    return bool(video.disposition & Disposition.attached_pic)
 
 
 def _measured_seconds(container: Any, stream: Any) -> float:
@@ -156,23 +127,13 @@ def _last_packet_end(container: Any, stream: Any, after: float) -> float:
 
     end: int | None = None
     try:
-        _seek(container, stream, after)
+        seek(container, stream, after, audio=stream)
         for packet in container.demux(stream):
             if packet.pts is not None:
                 end = max(end or 0, packet.pts + (packet.duration or 0))
     except av.FFmpegError:
         pass  # what lies behind the damage cannot be read: the recording ends before it
-    return 0.0 if end is None else _seconds(end, stream.time_base, stream)
-
-
-def _seek(container: Any, stream: Any, seconds: float) -> None:
-    """Move to a packet at or before a time from the stream's start."""
-    offset = int(Fraction(max(seconds, 0.0)).limit_denominator(1_000_000) / stream.time_base)
-    container.seek(offset + (stream.start_time or 0), stream=stream, backward=True, any_frame=False)
-
-
-def _seconds(stamp: int, time_base: Fraction, stream: Any) -> float:
-    return stamp * float(time_base) - (stream.start_time or 0) * float(stream.time_base)
+    return 0.0 if end is None else seconds_of(end, stream.time_base, stream)
 
 
 def _decode(container: Any, rate: int, first: int, count: int, channel: int | None, rewind: bool) -> Waveform:
@@ -181,12 +142,12 @@ def _decode(container: Any, rate: int, first: int, count: int, channel: int | No
     A container just opened stands at its first packet, which may prime the decoder and lie before time
     zero, where no seek leads.
     """
-    stream = _audio_stream(container)
+    stream = audio_stream(container)
     mono = np.zeros(count, np.float32)
     end = 0
     before = first / rate - PREROLL_SECONDS
     if before > 0:
-        _seek(container, stream, before)
+        seek(container, stream, before, audio=stream)
     elif rewind:
         container.seek(0, stream=stream)
     for position, frame in _placed(container, stream, rate, first):
@@ -202,12 +163,12 @@ def _decode(container: Any, rate: int, first: int, count: int, channel: int | No
 def _placed(container: Any, stream: Any, rate: int, first: int) -> Iterator[tuple[int, Any]]:
     """Decoded frames with their position in samples, from before `first` on."""
     expected: int | None = None
-    for frame in _frames(container, stream, first / rate):
+    for frame in decoded(container, stream, stream, first / rate):
         if frame.sample_rate != rate:
             raise CorruptMediaError(f"the sample rate changes from {rate} to {frame.sample_rate} Hz")
         position = expected
         if frame.pts is not None:
-            stamped = round(_seconds(frame.pts, frame.time_base or stream.time_base, stream) * rate)
+            stamped = round(seconds_of(frame.pts, frame.time_base or stream.time_base, stream) * rate)
             if expected is None:
                 position = _on_frame_grid(stamped, frame, stream)
             elif abs(stamped - expected) > GAP_SECONDS * rate:
@@ -226,23 +187,6 @@ def _on_frame_grid(stamped: int, frame: Any, stream: Any) -> int:
     on_grid: int = round(stamped / frame.samples) * frame.samples
     half_tick = float(stream.time_base / 2) * frame.sample_rate
     return on_grid if half_tick >= 1 and abs(on_grid - stamped) <= half_tick + 1 else stamped
-
-
-def _frames(container: Any, stream: Any, needed_from: float) -> Iterator[Any]:
-    """Decoded frames; damage in a packet that ends before `needed_from` seconds does not matter."""
-    import av
-
-    for packet in container.demux(stream):
-        try:
-            frames = stream.codec_context.decode(packet)
-        except av.FFmpegError:
-            if (
-                packet.pts is None
-                or _seconds(packet.pts + (packet.duration or 0), packet.time_base, stream) > needed_from
-            ):
-                raise
-            continue
-        yield from frames
 
 
 def _mono(frame: Any, channel: int | None) -> Waveform:

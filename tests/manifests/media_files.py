@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,39 @@ def write_container(
             container.mux(pictures.encode(None))
         if samples is not None:
             _encode(container, audio, samples, rate)
+    return path
+
+
+def write_film(
+    path: Path,
+    pictures: Iterable[tuple[float, np.ndarray]],
+    samples: np.ndarray,
+    rate: int,
+    *,
+    video: str = "libx264",
+    audio: str = "aac",
+    options: dict[str, str] | None = None,
+    frames_per_second: int = 25,
+    quarter_turns: int = 0,
+    pixel_aspect: Fraction = Fraction(1),
+) -> Path:
+    """A file of libav's with a sound and pictures, each [height, width, 3] and with the time it is shown at."""
+    with av.open(str(path), "w") as container:
+        layout = "mono" if samples.shape[1] == 1 else "stereo"
+        heard = container.add_stream(audio, rate=rate, layout=layout)
+        seen: Any = container.add_stream(video, rate=frames_per_second, options=options or {})
+        seen.pix_fmt = "yuv420p"
+        if quarter_turns:
+            seen.set_display_rotation(90.0 * quarter_turns)
+        for time, picture in pictures:
+            if not seen.codec_context.is_open:
+                seen.height, seen.width = picture.shape[:2]
+                seen.codec_context.sample_aspect_ratio = pixel_aspect
+            frame = av.VideoFrame.from_ndarray(picture)
+            frame.pts, frame.time_base = round(time * 90_000), Fraction(1, 90_000)
+            container.mux(seen.encode(frame))
+        container.mux(seen.encode(None))
+        _encode(container, heard, samples, rate)
     return path
 
 
