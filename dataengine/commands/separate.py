@@ -43,7 +43,12 @@ def separate(
     except (MediaError, FileNotFoundError) as error:
         raise UserError(f"cannot be read: {error}", where=uri) from error
     written = {Path(file).stem: str(out / file) for file in files}
-    print(json.dumps(written) if as_json else "\n".join(f"{name:9} {path}" for name, path in written.items()))
+    if as_json:
+        print(json.dumps(written))
+        return
+    print("\n".join(f"{name:9} {path}" for name, path in written.items()))
+    if not loaded.adds_up:
+        print("this separator generates both stems: they need not add up to the recording")
 
 
 def _span(written: str) -> tuple[float, float]:

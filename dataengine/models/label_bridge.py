@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
+from dataengine.errors import UserError
 from dataengine.models.adapter import Adapter, Runtime, composed_card
 from dataengine.models.roles import ClipScore, Matrix, ModelCard, Tagger, TextEncoder, Waveform
 
@@ -31,8 +32,14 @@ class LabelBridgeAdapter(Adapter):
         return composed_card(self, name, list(parts.values()))
 
     def load(self, card: ModelCard, runtime: Runtime, parts: Mapping[str, Any]) -> LabelBridge:
-        """See Adapter."""
-        return LabelBridge(card, parts["tagger"], parts["text_encoder"], self.temperature)
+        """See Adapter. Raises UserError for a text encoder that gives no vector for a whole text."""
+        encoder = parts["text_encoder"]
+        if not hasattr(encoder, "encode"):
+            raise UserError(
+                f"the text encoder {encoder.card.adapter!r} gives vectors of tokens and none of a whole text; name "
+                "another one in the profile, such as minilm"
+            )
+        return LabelBridge(card, parts["tagger"], encoder, self.temperature)
 
 
 class LabelBridge:

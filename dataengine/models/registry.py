@@ -28,6 +28,7 @@ BUILT_IN = {
     "audiobox": "dataengine.models.audiobox:AudioboxAdapter",
     "production_complexity": "dataengine.models.production_complexity:ProductionComplexityAdapter",
     "enhancer_router": "dataengine.models.enhancer_router:EnhancerRouterAdapter",
+    "t5": "dataengine.models.t5:T5Adapter",
     "best_of": "dataengine.models.best_of:BestOfAdapter",
     "spleeter": "dataengine.models.spleeter:SpleeterAdapter",
 }

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from audiobox_checkpoint import write_audiobox_folder
 from clap_checkpoints import Claps, write_claps
+from t5_checkpoint import write_t5_folder
 from written_profiles import RATE, models_of
 
 from dataengine.models.roles import Waveform
@@ -42,6 +43,11 @@ def claps(tmp_path_factory) -> Claps:
 @pytest.fixture(scope="session")
 def audiobox_folder(tmp_path_factory) -> Path:
     return write_audiobox_folder(tmp_path_factory.mktemp("audiobox"))
+
+
+@pytest.fixture(scope="session")
+def t5_folder(tmp_path_factory) -> Path:
+    return write_t5_folder(tmp_path_factory.mktemp("t5"))
 
 
 @pytest.fixture

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from dacvae_checkpoint import write_dacvae_folder
 from torch import Tensor, nn
 
 from dataengine.models.profile import Profile, ProfileModels
 from dataengine.models.waveforms import resample
+from dataengine.yaml_source import dump_yaml
 from trainer.conditions import Conditions
 from trainer.dit import DiTConfig
 
@@ -52,6 +55,27 @@ def real_sound(catalogue_clips) -> Callable[..., Tensor]:
         return torch.from_numpy((waveform * 10 ** (LEVEL_DBFS / 20) / rms).astype(np.float32))
 
     return sound
+
+
+@pytest.fixture(scope="session")
+def dacvae_folder(tmp_path_factory) -> Path:
+    return write_dacvae_folder(tmp_path_factory.mktemp("dacvae"))
+
+
+@pytest.fixture
+def codec_profile(tmp_path: Path) -> Callable[[Path], str]:
+    """`codec_profile(weights)`: the path of a profile whose codec has its weights there."""
+
+    def written(weights: Path) -> str:
+        path = tmp_path / "mine.yaml"
+        models = {
+            "text_encoder": {"adapter": "minilm"},
+            "codec": {"adapter": "dacvae", "weights": str(weights)},
+        }
+        path.write_text(dump_yaml({"name": "mine", "sample_rate": 48_000, "models": models}))
+        return str(path)
+
+    return written
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +15,9 @@ from dataengine import Separator
 from dataengine.cli import app
 from dataengine.errors import UserError
 from trainer.codec import MdctConfig
+from trainer.codec.pretrained import PretrainedCodecConfig
 from trainer.flow.sampling import SamplingConfig
-from trainer.model import SeparationModel
+from trainer.model import ModelConfig, SeparationModel
 from trainer.presets import PRESETS
 from trainer.separator import Prompted, SeparatorConfig
 
@@ -44,12 +46,66 @@ def mixture(real_sound) -> np.ndarray:
     return (real_sound("speech", seconds=2.3) + real_sound("instrument", "banjo", seconds=2.3)).numpy()
 
 
+@pytest.fixture
+def generating(dacvae_folder, codec_profile, small_config) -> Separator:
+    """A separator whose codec is not linear, and which has the text encoder of the other."""
+    dit = replace(small_config, channels=128, text_width=384, transform_power=None)
+    config = SeparatorConfig(
+        ModelConfig(dit),
+        PretrainedCodecConfig(),
+        codec_profile(dacvae_folder),
+        SamplingConfig(steps=1),
+        window_seconds=1.0,
+        overlap_seconds=0.25,
+    )
+    model = SeparationModel(config.model)
+    for parameter in model.parameters():
+        parameter.data.normal_(std=0.05)
+    return Separator(config, model)
+
+
 @pytest.mark.parametrize("rate", [16_000, 44_100, 8_000])
 def test_stems_add_up_at_any_rate(separator, mixture, rate):
     target, residual = separator.separate(mixture, sample_rate=rate, text="banjo")
     assert target.shape == residual.shape == mixture.shape
     np.testing.assert_allclose(target + residual, mixture, atol=1e-6)
     assert np.abs(target).max() > 1e-4
+    assert separator.adds_up
+
+
+@pytest.mark.parametrize("rate", [48_000, 44_100])
+def test_with_a_codec_that_is_not_linear_both_stems_are_generated(generating, mixture, tmp_path, rate):
+    assert not generating.adds_up
+    target, residual = generating.separate(mixture, sample_rate=rate, text="banjo")
+    assert target.shape == residual.shape == mixture.shape
+    assert min(np.abs(stem).max() for stem in (target, residual)) > 1e-4
+    assert np.abs(mixture - target - residual).max() > 0.01
+    again = generating.separate(mixture, sample_rate=rate, text="banjo")
+    np.testing.assert_array_equal(np.stack(again), np.stack([target, residual]))
+    generating.save_pretrained(tmp_path / "saved")
+    found = stems_of_a_file(tmp_path, mixture, rate)
+    expected = Separator.from_pretrained(tmp_path / "saved").separate(mixture, sample_rate=rate, text="banjo")
+    for stem, other in zip(found, expected, strict=True):
+        assert np.sqrt(np.mean((stem - other) ** 2)) < 0.02 * np.sqrt(np.mean(other**2))
+
+
+def test_without_its_codec_a_separator_is_one_line(generating, dacvae_folder, codec_profile, tmp_path):
+    generating.config = replace(
+        generating.config, codec=generating.config.codec.pinned(generating.config.profile)
+    )
+    generating.save_pretrained(tmp_path / "saved")
+    assert Separator.from_pretrained(tmp_path / "saved").config.codec.digest is not None
+    codec_profile(tmp_path / "nowhere")
+    with pytest.raises(UserError, match="nowhere are not on this machine"):
+        Separator.from_pretrained(tmp_path / "saved")
+
+
+def test_a_text_encoder_of_another_width_is_refused(separator, generating, mixture):
+    wide = replace(generating.config.model, dit=replace(generating.config.model.dit, text_width=768))
+    with pytest.raises(UserError, match=r"reads text states of 768 numbers, .*'minilm' gives 384"):
+        Separator(replace(generating.config, model=wide), SeparationModel(wide)).separate(
+            mixture, sample_rate=RATE, text="banjo"
+        )
 
 
 def test_what_becomes_of_a_mixture_does_not_depend_on_the_others(separator, mixture):
@@ -119,18 +175,21 @@ def test_a_folder_that_holds_no_separator_is_refused(tmp_path, separator):
 @pytest.mark.parametrize("rate", [16_000, 44_100])
 def test_a_file_is_separated_as_an_array_is(separator, mixture, tmp_path, rate):
     separator.save_pretrained(tmp_path / "saved")
-    soundfile.write(tmp_path / "mixture.wav", mixture, rate, subtype="FLOAT")
-    arguments = ["separate", str(tmp_path / "mixture.wav"), "--text", "banjo", "-o", str(tmp_path / "out")]
-    result = CliRunner().invoke(app, [*arguments, "--separator", str(tmp_path / "saved")])
-    assert result.exit_code == 0, result.output
-    target, residual = (
-        soundfile.read(tmp_path / "out" / f"{n}.wav", dtype="float32")[0] for n in ("target", "residual")
-    )
+    target, residual = stems_of_a_file(tmp_path, mixture, rate)
     np.testing.assert_allclose(target + residual, mixture, atol=1e-6)
     expected, _ = Separator.from_pretrained(tmp_path / "saved").separate(
         mixture, sample_rate=rate, text="banjo"
     )
     assert np.sqrt(np.mean((target - expected) ** 2)) < 0.02 * np.sqrt(np.mean(expected**2))
+
+
+def stems_of_a_file(folder: Path, mixture: np.ndarray, rate: int) -> list[np.ndarray]:
+    """Target and residual that the command writes of a recording, by the separator in `saved`."""
+    soundfile.write(folder / "mixture.wav", mixture, rate, subtype="FLOAT")
+    arguments = ["separate", str(folder / "mixture.wav"), "--text", "banjo", "-o", str(folder / "out")]
+    result = CliRunner().invoke(app, [*arguments, "--separator", str(folder / "saved")])
+    assert result.exit_code == 0, result.output
+    return [soundfile.read(folder / "out" / f"{n}.wav", dtype="float32")[0] for n in ("target", "residual")]
 
 
 def test_removing_leaves_the_residual_alone(separator, mixture, tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,44 +13,23 @@ from safetensors.torch import load_file, save_file
 from transformers import DacConfig
 
 from dataengine.errors import UserError
-from dataengine.yaml_source import dump_yaml
 from trainer.codec import LinearCodec
 from trainer.codec.dacvae import DacVae
 from trainer.codec.dacvae_weights import read_dacvae, save_dacvae
 from trainer.codec.pretrained import PretrainedCodecConfig
 
-SHAPE = DacConfig(
-    encoder_hidden_size=2,
-    decoder_hidden_size=32,
-    downsampling_ratios=[2, 8, 10, 12],
-    codebook_dim=128,
-    sampling_rate=48_000,
-)
 HOP = 1_920
 
 
 @pytest.fixture
-def codec() -> DacVae:
-    return DacVae(SHAPE)
+def codec(dacvae_folder: Path) -> DacVae:
+    return read_dacvae(dacvae_folder, "mine")
 
 
 @pytest.fixture
-def folder(codec: DacVae, tmp_path: Path) -> Path:
-    save_dacvae(codec, SHAPE, tmp_path / "dacvae")
-    return tmp_path / "dacvae"
-
-
-@pytest.fixture
-def profile(tmp_path: Path) -> Callable[[Path], str]:
-    """The path of a profile whose codec has its weights there."""
-
-    def written(weights: Path) -> str:
-        path = tmp_path / "mine.yaml"
-        models = {"codec": {"adapter": "dacvae", "weights": str(weights)}}
-        path.write_text(dump_yaml({"name": "mine", "sample_rate": 48_000, "models": models}))
-        return str(path)
-
-    return written
+def folder(dacvae_folder: Path, tmp_path: Path) -> Path:
+    """Its weights, to be spoilt."""
+    return Path(shutil.copytree(dacvae_folder, tmp_path / "dacvae"))
 
 
 @pytest.mark.parametrize("samples", [1, 2, HOP - 1, HOP, HOP + 1, 5 * HOP - 7])
@@ -61,12 +40,13 @@ def test_a_waveform_of_any_length_has_25_frames_a_second_and_comes_back_as_long(
     assert codec.decode(latents, samples).shape == waveforms.shape
 
 
-def test_latents_are_those_of_transformers_own_encoder(codec):
+def test_latents_are_those_of_transformers_own_encoder(codec, dacvae_folder):
     """`PeAudioModel` hears by the same encoder and the mean's half of the same bottleneck."""
     from transformers import PeAudioEncoderConfig
     from transformers.models.pe_audio.modeling_pe_audio import PeAudioEncoderEmbedder
 
-    theirs = PeAudioEncoderEmbedder(PeAudioEncoderConfig(dac_config=SHAPE.to_dict(), hidden_size=8))
+    shape = DacConfig.from_pretrained(dacvae_folder).to_dict()
+    theirs = PeAudioEncoderEmbedder(PeAudioEncoderConfig(dac_config=shape, hidden_size=8))
     own = {name: each for name, each in codec.state_dict().items() if name.startswith("encoder.")}
     theirs.dac_encoder.load_state_dict({name.removeprefix("encoder."): each for name, each in own.items()})
     theirs.bottleneck.weight.data = codec.bottleneck.in_proj.weight[:128]
@@ -93,17 +73,17 @@ def test_it_is_frozen_and_always_says_the_same_and_its_stems_need_not_add_up(cod
     assert not isinstance(codec, LinearCodec)
 
 
-def test_a_folder_gives_back_what_was_saved(codec, folder, profile):
+def test_a_folder_gives_back_what_was_saved(codec, folder, codec_profile):
     waveforms = torch.randn(1, 2 * HOP)
-    again = PretrainedCodecConfig().build(profile(folder))
+    again = PretrainedCodecConfig().build(codec_profile(folder))
     assert torch.equal(again.encode(waveforms), codec.encode(waveforms))
     assert again.layout == PretrainedCodecConfig()
 
 
-def test_a_file_of_the_package_sounds_as_there(tmp_path, profile):
+def test_a_file_of_the_package_sounds_as_there(tmp_path, codec_profile):
     theirs = PackageDacVae()
     torch.save({"state_dict": theirs.state_dict(), "metadata": {}}, tmp_path / "weights.pth")
-    ours = PretrainedCodecConfig().build(profile(tmp_path / "weights.pth"))
+    ours = PretrainedCodecConfig().build(codec_profile(tmp_path / "weights.pth"))
     waveforms = 0.1 * torch.randn(2, 3 * HOP)
     latents = ours.encode(waveforms)
     with torch.no_grad():
@@ -112,22 +92,22 @@ def test_a_file_of_the_package_sounds_as_there(tmp_path, profile):
     assert latents.std() > 1e-3
 
 
-def test_other_weights_than_those_trained_with_are_refused(codec, folder, profile):
-    pinned = PretrainedCodecConfig().pinned(profile(folder))
-    assert pinned.build(profile(folder)).layout.channels == 128
+def test_other_weights_than_those_trained_with_are_refused(codec, folder, codec_profile):
+    pinned = PretrainedCodecConfig().pinned(codec_profile(folder))
+    assert pinned.build(codec_profile(folder)).layout.channels == 128
     codec.bottleneck.in_proj.bias.data += 1
-    save_dacvae(codec, SHAPE, folder.parent / "other")
+    save_dacvae(codec, DacConfig.from_pretrained(folder), folder.parent / "other")
     with pytest.raises(UserError, match="has other weights"):
-        pinned.build(profile(folder.parent / "other"))
+        pinned.build(codec_profile(folder.parent / "other"))
 
 
-def test_a_profile_without_a_codec_or_with_another_one_is_one_line(folder, profile, tmp_path):
+def test_a_profile_without_a_codec_or_with_another_one_is_one_line(folder, codec_profile, tmp_path):
     with pytest.raises(UserError, match="no model for the role 'codec'"):
         PretrainedCodecConfig().build("embedded")
     with pytest.raises(UserError, match="not on this machine"):
-        PretrainedCodecConfig().build(profile(tmp_path / "nowhere"))
+        PretrainedCodecConfig().build(codec_profile(tmp_path / "nowhere"))
     with pytest.raises(UserError, match=r"64 channels .* are asked for, and .* has 128 channels"):
-        PretrainedCodecConfig(channels=64).build(profile(folder))
+        PretrainedCodecConfig(channels=64).build(codec_profile(folder))
 
 
 def test_weights_that_are_none_are_one_line(folder, tmp_path):
