@@ -142,6 +142,11 @@ def digest_of_files(paths: tuple[Path, ...]) -> str:
     return digest.hexdigest()
 
 
+def digest_of_text(text: str) -> str:
+    """Hash of a text, 32 hexadecimal digits."""
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
 def composed_card(adapter: Adapter, name: str, cards: Sequence[ModelCard]) -> ModelCard:
     """The card of a model that adds no weights to the models it is built from."""
     digest = hashlib.blake2b("\n".join(card.digest for card in cards).encode(), digest_size=16)

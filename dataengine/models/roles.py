@@ -18,6 +18,8 @@ import numpy as np
 
 ROLES = (
     "tagger",
+    "captioner",
+    "phrase_extractor",
     "text_encoder",
     "text_audio_scorer",
     "aesthetics_scorer",
@@ -98,6 +100,42 @@ class Tagger(Model, Protocol):
 
     def tag(self, waveforms: Sequence[Waveform], sample_rate: int) -> list[Tags]:
         """What is heard in each waveform; at least one frame each."""
+        ...
+
+
+class Captioner(Model, Protocol):
+    """Says in a sentence or two what is heard (an audio-language model in the reference)."""
+
+    def caption(self, waveforms: Sequence[Waveform], sample_rate: int) -> list[str]:
+        """What is heard in each waveform: one line of text without control characters, perhaps empty."""
+        ...
+
+
+@dataclass(frozen=True)
+class SoundPhrase:
+    """A sound that a caption names, as short as a prompt."""
+
+    text: str
+    """One line of at most 80 characters, none of them a control character."""
+    speech: bool
+    """The phrase asks for speech."""
+
+
+@dataclass(frozen=True)
+class ExtractedPhrases:
+    """The sounds that a caption names."""
+
+    phrases: tuple[SoundPhrase, ...]
+    """In the extractor's order; at most 16."""
+    error: str | None = None
+    """Why there are none, where the extractor gave no answer that could be used."""
+
+
+class PhraseExtractor(Model, Protocol):
+    """Lists the sounds that captions name as short phrases (a language model in the reference)."""
+
+    def extract(self, captions: Sequence[str]) -> list[ExtractedPhrases]:
+        """The phrases of each caption. Raises OSError where a server that is asked is in trouble."""
         ...
 
 

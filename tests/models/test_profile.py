@@ -42,6 +42,8 @@ def test_the_embedded_profile_fills_the_roles_of_the_pipelines():
     embedded = Profile.load("embedded")
     assert "embedded" in profile_names()
     assert set(ROLES) - set(embedded.models) == {
+        "captioner",
+        "phrase_extractor",
         "aesthetics_scorer",
         "codec",
         "object_tracker",
