@@ -6,7 +6,6 @@ import numpy as np
 import pyarrow as pa
 
 from dataengine.engine.batch import Batch
-from dataengine.models.roles import Waveform
 from stages.sounding import SoundingStage
 
 
@@ -22,10 +21,6 @@ class SilenceRatio(SoundingStage):
 
     def process(self, batch: Batch) -> Batch:
         """Add `silence_ratio`; an empty target is all silence."""
-        ratios = [self._silence(target) for target in batch["target"]]
+        rule, rate = self.rule, self.context.sample_rate
+        ratios = [rule.silence_ratio(target, rate) for target in batch["target"]]
         return batch.with_columns(silence_ratio=np.array(ratios, dtype=np.float32))
-
-    def _silence(self, target: Waveform) -> float:
-        segments = self.sounding_seconds(target)
-        duration = len(target) / self.context.sample_rate
-        return 1.0 - float(np.sum(segments[:, 1] - segments[:, 0])) / duration if duration else 1.0

@@ -26,13 +26,17 @@ class SoundingStage(Stage):
     frame_seconds: float = Field(default=SoundingRule.frame_seconds, gt=0)
     """Length of the frames whose RMS is taken; they do not overlap."""
 
-    def sounding_seconds(self, waveform: Waveform) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """[segments, 2], start and end in seconds of each segment that sounds; sorted, not touching."""
-        rule = SoundingRule(
+    @property
+    def rule(self) -> SoundingRule:
+        """What counts as sounding."""
+        return SoundingRule(
             level_db=self.level_db,
             relative_to=self.relative_to,
             minimum_sounding_seconds=self.minimum_sounding_seconds,
             minimum_silence_seconds=self.minimum_silence_seconds,
             frame_seconds=self.frame_seconds,
         )
-        return rule.seconds(waveform, self.context.sample_rate)
+
+    def sounding_seconds(self, waveform: Waveform) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """[segments, 2], start and end in seconds of each segment that sounds; sorted, not touching."""
+        return self.rule.seconds(waveform, self.context.sample_rate)

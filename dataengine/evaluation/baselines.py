@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -27,10 +28,12 @@ MASK_SECONDS = 0.064
 
 @dataclass(frozen=True)
 class Baseline:
-    """A contestant that looks at the truth; it says nothing about what is not there."""
+    """A contestant that looks at the truth."""
 
     name: str
     answer: Callable[[Asked], Stems]
+    needs: Literal["nothing", "truth", "target"] = "target"
+    """Of a question: that its answer is known, or also that what it asks for is there."""
     revision: str = "1"
     """Raised when it answers otherwise than before."""
 
@@ -40,8 +43,10 @@ class Baseline:
         return stable_hash("baseline", self.name, self.revision)
 
     def answers(self, question: Question) -> bool:
-        """Whether it can be asked."""
-        return question.target is not None
+        """Whether what it needs is there."""
+        return self.needs == "nothing" or (
+            question.scene.known and (self.needs == "truth" or question.target is not None)
+        )
 
     def separate(self, asked: Sequence[Asked]) -> list[Stems]:
         """See Contestant."""
@@ -91,10 +96,10 @@ def ratio_mask(asked: Asked) -> Stems:
     return Stems(found, asked.mixture - found)
 
 
-MIXTURE = Baseline("mixture", nothing)
+MIXTURE = Baseline("mixture", nothing, needs="nothing")
 BAND_SPLIT = Baseline("band split by truth", band_split)
 GATE = Baseline("gate by truth", gate)
-RATIO_MASK = Baseline("oracle mask", ratio_mask)
+RATIO_MASK = Baseline("oracle mask", ratio_mask, needs="truth")
 BASELINES = (MIXTURE, BAND_SPLIT, GATE, RATIO_MASK)
 
 

@@ -1,6 +1,6 @@
 """Asking contestants, and keeping what their answers are worth: nobody is asked the same question twice.
 
-<folder>/<measures' version>-<sample rate>/<contestant's digest>.parquet     a row a question
+<folder>/<assessor's version>-<sample rate>/<contestant's digest>.parquet     a row a question
 """
 
 from __future__ import annotations
@@ -14,13 +14,11 @@ from time import monotonic
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dataengine.evaluation.asking import Asked, Worth, ask, worth
+from dataengine.evaluation.asking import Asked, Assessor, ByTruth, Worth, ask
 from dataengine.evaluation.contestants import Contestant
 from dataengine.evaluation.questions import Question
 from manifests.progress import Progress
 
-MEASURES_VERSION = "1"
-"""Raised when the same answer is worth another amount than before."""
 SCENES_A_BATCH = 6
 SAVE_SECONDS = 30.0
 
@@ -43,8 +41,10 @@ class Entry:
 class Contest:
     """What contestants' answers are worth at one sample rate, kept in a folder."""
 
-    def __init__(self, folder: Path, sample_rate: int) -> None:
-        self._folder, self._sample_rate = folder / f"{MEASURES_VERSION}-{sample_rate}", sample_rate
+    def __init__(self, folder: Path, sample_rate: int, assessor: Assessor | None = None) -> None:
+        """Without an assessor the truth alone says what answers are worth."""
+        self._assessor: Assessor = assessor or ByTruth()
+        self._folder, self.sample_rate = folder / f"{self._assessor.version}-{sample_rate}", sample_rate
         self._folder.mkdir(parents=True, exist_ok=True)
         self._known: dict[str, dict[str, Worth]] = {}
 
@@ -55,14 +55,16 @@ class Contest:
     def hold(self, entries: Sequence[Entry]) -> None:
         """Ask what has not been asked yet. What was answered is kept, even if this is interrupted."""
         work = self._missing(entries)
+        if not work:
+            return
         changed: dict[str, Contestant] = {}
         done, saved = 0, monotonic()
         with Progress("Separating", total=sum(len(each.questions) for each in work), unit="answers") as bar:
             try:
-                for contestant, asked in _in_batches(work, self._sample_rate):
+                for contestant, asked in _in_batches(work, self.sample_rate):
                     answers = contestant.separate(asked)
-                    for each, answer in zip(asked, answers, strict=True):
-                        self._of(contestant)[each.question.id] = worth(each, answer)
+                    for each, worth in zip(asked, self._assessor.assess(asked, answers), strict=True):
+                        self._of(contestant)[each.question.id] = worth
                     changed[contestant.digest] = contestant
                     done += len(asked)
                     bar.update(done, contestant.name)
@@ -83,7 +85,7 @@ class Contest:
                 for question in entry.questions
                 if question.id not in known and entry.contestant.answers(question)
             )
-        return [Entry(contestants[digest], list(each.values())) for digest, each in questions.items()]
+        return [Entry(contestants[digest], list(each.values())) for digest, each in questions.items() if each]
 
     def _of(self, contestant: Contestant) -> dict[str, Worth]:
         if contestant.digest not in self._known:

@@ -1,4 +1,4 @@
-"""Scenes whose sources are known, as `demo-data` writes them: what sounds in each, and each source's stem."""
+"""Scenes and what sounds in each, with the stem of each source where that is known, as `demo-data` writes them."""
 
 from __future__ import annotations
 
@@ -55,6 +55,10 @@ class TrueScene:
     sources: tuple[TrueSource, ...]
     clips: tuple[str, ...]
     """Clips that make up at least half of a source: two scenes that share one are no independent evidence."""
+    start: float = 0.0
+    """Where in its files it begins, seconds."""
+    recording: Path | None = None
+    """Its mixture; None where that is the sum of its stems."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -65,7 +69,9 @@ class TrueScene:
     def digest(self) -> str:
         """Hash of what is heard in it, and of its labels."""
         stems = tuple(source.stem for source in self.sources if source.stem is not None)
-        return stable_hash(self.name, *self.labels, digest_of_files(stems))
+        files = stems if self.recording is None else (*stems, self.recording)
+        excerpt = (str(self.start), str(self.seconds)) if self.start else ()
+        return stable_hash(self.name, *self.labels, digest_of_files(files), *excerpt)
 
     @property
     def known(self) -> bool:
@@ -79,7 +85,14 @@ class TrueScene:
         """
         if not self.known:
             raise ValueError(f"nobody knows what {self.name} holds")
-        return [read_window(str(source.stem), start, seconds, sample_rate) for source in self.sources]
+        begin = self.start + start
+        return [read_window(str(source.stem), begin, seconds, sample_rate) for source in self.sources]
+
+    def mixture(self, sample_rate: int) -> Waveform:
+        """What its recording holds, mono [samples]. Raises ValueError if it has none."""
+        if self.recording is None:
+            raise ValueError(f"{self.name} is the sum of its stems")
+        return read_window(str(self.recording), self.start, self.seconds, sample_rate)
 
 
 def read_scenes(truth: Path) -> dict[str, TrueScene]:

@@ -48,6 +48,12 @@ class SoundingRule:
         segments = drop_short(segments, self._frames(self.minimum_sounding_seconds))
         return np.minimum(segments * frame_samples, len(waveform)) / sample_rate
 
+    def silence_ratio(self, waveform: Waveform, sample_rate: int) -> float:
+        """Share of the time in which nothing sounds, 0..1; an empty waveform is all silence."""
+        segments = self.seconds(waveform, sample_rate)
+        duration = len(waveform) / sample_rate
+        return 1.0 - float(np.sum(segments[:, 1] - segments[:, 0])) / duration if duration else 1.0
+
     def _frames(self, seconds: float) -> int:
         """The least number of whole frames that last `seconds`."""
         return math.ceil(seconds / self.frame_seconds - 1e-6)

@@ -62,7 +62,9 @@ def test_the_level_is_all_that_counts_for_what_is_not_there(tmp_path: Path) -> N
     found = worth(asked, Stems(np.zeros_like(asked.mixture), asked.mixture))
     assert found.level == -120.0
     assert not found.met
-    assert not any(baseline.answers(asked.question) for baseline in BASELINES)
+    told = [baseline for baseline in BASELINES if baseline.answers(asked.question)]
+    assert told == [MIXTURE, RATIO_MASK]
+    assert [worth(asked, *each.separate([asked])).level for each in told] == [0.0, -120.0]
 
 
 def test_an_answer_of_another_length_or_without_numbers_is_an_error(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataengine.evaluation.metrics import LIMIT_DB, si_sdr
+from dataengine.evaluation.metrics import LIMIT_DB, sdr, si_sdr
 
 SAMPLES = 16_000
 TIME = np.arange(SAMPLES) / SAMPLES
@@ -36,5 +36,16 @@ def test_the_ends_of_the_scale() -> None:
 
 
 def test_estimate_and_reference_must_be_of_one_length() -> None:
-    with pytest.raises(ValueError, match="100 samples"):
-        si_sdr(SINE[:100], SINE)
+    for measure in (si_sdr, sdr):
+        with pytest.raises(ValueError, match="100 samples"):
+            measure(SINE[:100], SINE)
+
+
+def test_sdr_takes_a_wrong_level_amiss_that_si_sdr_forgives() -> None:
+    noise = COSINE * np.float32(0.1)
+    assert sdr(SINE + noise, SINE) == pytest.approx(20, abs=0.01)
+    assert sdr(SINE / 2, SINE) == pytest.approx(6.02, abs=0.01)
+    assert si_sdr(SINE / 2, SINE) == LIMIT_DB
+    assert sdr(SINE, SINE) == LIMIT_DB
+    assert sdr(0 * SINE, SINE) == pytest.approx(0)
+    assert np.isnan(sdr(SINE, 0 * SINE))
