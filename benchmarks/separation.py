@@ -17,18 +17,18 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from contestants import deepfilternet, spleeter
+from contestants import deepfilternet
 from rich.console import Console
 from separation_tables import print_findings
 
 from dataengine.errors import UserError
 from dataengine.evaluation.contest import Contest, Entry
-from dataengine.evaluation.contestants import Contestant, Promptable, Specialist, enhancer_of
+from dataengine.evaluation.contestants import Contestant, Promptable, Specialist, bundled_specialists
 from dataengine.evaluation.separator_study import SeparatorStudy, Steps, goals
 from dataengine.evaluation.true_scenes import TrueScene, read_scenes
 from dataengine.models.profile import Profile
@@ -37,6 +37,7 @@ from manifests.catalogue.demo import build_demo
 from manifests.catalogue.labelled import labels_to_train_on
 from stages.labels import LabelPhrases
 from trainer.bundled import BUNDLED, place_of
+from trainer.named_separators import PROFILE, profile_of
 from trainer.separator import CONFIG, CONFIG_FILE
 
 FOLDER = Path("build/benchmarks/separation")
@@ -64,29 +65,21 @@ def phrases_trained_on() -> frozenset[str]:
 def specialists() -> list[Specialist]:
     """Those whose packages are there; of the others a line."""
 
-    def enhancer(adapter: str) -> Callable[[], Specialist]:
-        profile = Profile(name=adapter, sample_rate=16_000, models={"enhancer": {"adapter": adapter}})
-        return lambda: enhancer_of(adapter, profile)
+    def tell(line: str) -> None:
+        print(line, file=sys.stderr)
 
-    found = []
-    for name, make in {
-        "DTLN": enhancer("dtln"),
-        "NSNet2": enhancer("nsnet2"),
-        "DeepFilterNet3": deepfilternet.contestant,
-        "Spleeter": spleeter.contestant,
-    }.items():
-        try:
-            found.append(make())
-        except UserError as error:
-            print(f"{name} is left out: {error}", file=sys.stderr)
-    return found
+    found = bundled_specialists(tell)
+    try:
+        return [*found, deepfilternet.contestant()]
+    except UserError as error:
+        tell(f"DeepFilterNet3 is left out: {error}")
+        return found
 
 
 def profile_with(folder: Path | None, threads: int) -> Profile:
     """The embedded profile; with the separator in a folder, if one is given."""
-    profile = Profile.load("embedded")
-    own = {} if folder is None else {"separator": {"adapter": "trained", "folder": str(folder)}}
-    return profile.model_copy(update={"threads": threads, "models": profile.models | own})
+    profile = profile_of(PROFILE if folder is None else str(folder))
+    return profile.model_copy(update={"threads": threads})
 
 
 def with_steps(profile: Profile, steps: Sequence[int]) -> dict[int, Contestant]:

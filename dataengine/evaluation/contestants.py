@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from dataengine.errors import UserError
 from dataengine.evaluation.asking import Asked
 from dataengine.evaluation.questions import Question
 from dataengine.evaluation.true_scenes import TrueSource
 from dataengine.models.profile import Profile, ProfileModels
-from dataengine.models.roles import Enhancer, Prompt, Separator, Stems
+from dataengine.models.roles import Enhanced, Enhancer, ModelCard, Prompt, Separator, Stems, Waveform
 from manifests.catalogue.drawing import has_voice
 from manifests.identity import stable_hash
 
@@ -116,6 +117,8 @@ class Specialist:
     def answers(self, question: Question) -> bool:
         """Whether it takes what is asked for and leaves the rest, or the other way round."""
         rest = question.rest
+        if not question.scene.known:
+            return self.ground.takes(question.named)
         if self.ground.takes(question.named):
             return all(map(self.ground.leaves, rest))
         return (
@@ -134,8 +137,52 @@ class Specialist:
         return stems
 
 
-def enhancer_of(name: str, profile: Profile) -> Specialist:
-    """The enhancer of a profile, as a specialist for speech. Raises UserError if its weights are missing."""
-    models = ProfileModels(profile)
+def bundled_specialists(tell: Callable[[str], None]) -> list[Specialist]:
+    """Those whose weights packages carry and whose packages are there; `tell` is given a line for each other one."""
+    makes: dict[str, Callable[[], Specialist]] = {
+        "DTLN": lambda: enhancer_of("DTLN", "dtln"),
+        "NSNet2": lambda: enhancer_of("NSNet2", "nsnet2"),
+        "Spleeter": lambda: voices_of("Spleeter", "spleeter"),
+    }
+    found = []
+    for name, make in makes.items():
+        try:
+            found.append(make())
+        except UserError as error:
+            tell(f"{name} is left out: {error}")
+    return found
+
+
+def enhancer_of(name: str, adapter: str) -> Specialist:
+    """An enhancer, as a specialist for speech. Raises UserError if its weights are missing."""
+    models = _models("enhancer", adapter)
     digest = stable_hash("enhancer", REVISION, json.dumps(models.provenance(("enhancer",)), sort_keys=True))
     return Specialist(name, digest, models.load("enhancer"), SPEECH_FROM_THE_REST)
+
+
+def voices_of(name: str, adapter: str) -> Specialist:
+    """A separator of voices, as a specialist for them. Raises UserError if its weights are missing."""
+    models = _models("separator", adapter)
+    digest = stable_hash("voices", REVISION, json.dumps(models.provenance(("separator",)), sort_keys=True))
+    return Specialist(name, digest, _Voices(models.load("separator")), VOICE_FROM_INSTRUMENTS)
+
+
+@dataclass(frozen=True)
+class _Voices:
+    """An Enhancer whose speech is whatever sings or speaks."""
+
+    separator: Separator
+
+    @property
+    def card(self) -> ModelCard:
+        return self.separator.card
+
+    def enhance(self, waveforms: Sequence[Waveform], sample_rate: int) -> list[Enhanced]:
+        """See Enhancer."""
+        prompts = [Prompt(speech=True)] * len(waveforms)
+        return [Enhanced(each.target) for each in self.separator.separate(waveforms, prompts, sample_rate)]
+
+
+def _models(role: str, adapter: str) -> ProfileModels:
+    """One model, by itself; at which rate it hears, each call says."""
+    return ProfileModels(Profile(name=adapter, sample_rate=16_000, models={role: {"adapter": adapter}}))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ from dataengine.evaluation.contestants import (
     enhancer_of,
 )
 from dataengine.evaluation.phrase_meanings import PhraseMeanings
-from dataengine.evaluation.questions import Question, absences, extractions, removals
+from dataengine.evaluation.questions import absences, extractions, removals
 from dataengine.evaluation.separation import (
     differences,
     gains,
@@ -32,30 +31,10 @@ from dataengine.evaluation.strata import SEVERAL, Stratum, stratum_of
 from dataengine.evaluation.true_scenes import TrueScene
 from dataengine.models.profile import Profile
 from dataengine.models.roles import Enhanced, Stems, Waveform
+from tests.evaluation.contestants import Knowing
 from tests.evaluation.made_scenes import RATE, scene, tone
 
 MEANINGS = PhraseMeanings.load()
-
-
-@dataclass
-class Knowing:
-    """Knows the truth up to a share of the rest, and counts what it is asked."""
-
-    name: str
-    leak: float
-    asked: list[str] = field(default_factory=list)
-
-    @property
-    def digest(self) -> str:
-        return f"{self.name}-{self.leak}"
-
-    def answers(self, question: Question) -> bool:
-        return True
-
-    def separate(self, asked: Sequence[Asked]) -> list[Stems]:
-        self.asked += [each.question.id for each in asked]
-        targets = [each.target + np.float32(self.leak) * each.rest for each in asked]
-        return [Stems(target, each.mixture - target) for target, each in zip(targets, asked, strict=True)]
 
 
 @pytest.fixture
@@ -238,7 +217,7 @@ def test_the_embedded_separator_and_its_enhancer_answer_alike(
     router = embedded.model_copy(
         update={"models": {**embedded.models, "separator": {"adapter": "enhancer_router"}}}
     )
-    separator, enhancer = Promptable.of_profile("separator", router), enhancer_of("DTLN", embedded)
+    separator, enhancer = Promptable.of_profile("separator", router), enhancer_of("DTLN", "dtln")
     questions = [each for each in extractions(scenes, MEANINGS) if each.scene.name in "05"]
     contest = Contest(tmp_path / "answers", RATE)
     contest.hold([Entry(separator, questions), Entry(enhancer, questions)])
