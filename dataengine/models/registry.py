@@ -32,6 +32,7 @@ BUILT_IN = {
     "enhancer_router": "dataengine.models.enhancer_router:EnhancerRouterAdapter",
     "t5": "dataengine.models.t5:T5Adapter",
     "best_of": "dataengine.models.best_of:BestOfAdapter",
+    "demucs": "dataengine.models.demucs:DemucsAdapter",
     "spleeter": "dataengine.models.spleeter:SpleeterAdapter",
 }
 """Name in a profile → `module:Class`; the module is imported when a profile names the adapter."""
