@@ -36,6 +36,7 @@ from trainer.presets import PRESETS
 from trainer.separator import Prompted, Separator, SeparatorConfig
 from trainer.training.averaging import AveragedWeights
 from trainer.training.optimisers import OptimiserConfig, build_optimisers, clip_gradients
+from trainer.training.precision import arithmetic
 from trainer.training.step import Objective, ObjectiveConfig
 from trainer.training.utilisation import matmul_peak, operations_a_sample
 
@@ -43,6 +44,8 @@ SAMPLE_SECONDS = 5.0
 WINDOW_SECONDS = 10.0
 TOKENS = 8
 UTILISATION_GOAL, REAL_TIME_GOAL = 0.55, 4.0
+PRODUCTS = arithmetic("auto", "cpu")
+"""The type in which a training file that says `precision: auto` multiplies here."""
 SAME = 2e-3
 """Two ways to compute the same, in float32, of numbers around 1."""
 
@@ -117,7 +120,7 @@ def time_training(
     model = random_model(preset)
     frames = MdctConfig().frames(round(SAMPLE_SECONDS * MdctConfig().sample_rate))
     batch = random_batch(model, round(batch_seconds / SAMPLE_SECONDS), frames)
-    config = ObjectiveConfig(FlowMatchingLoss("x1"), alignment=0, precision="bfloat16")
+    config = ObjectiveConfig(FlowMatchingLoss("x1"), alignment=0, precision="auto")
     objective = Objective(model, model.path, None, config)
     optimisers = build_optimisers(objective, OptimiserConfig("muon"))
     average = AveragedWeights(objective, 0.999)
@@ -125,7 +128,7 @@ def time_training(
 
     def plain_loss() -> Tensor:
         xt = model.path.point(batch.x0, batch.x1, batch.t)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", PRODUCTS, enabled=PRODUCTS is not torch.float32):
             x1 = plainly(model, dict(model.named_parameters()), batch, xt)
         return (x1.float() - batch.x1).square().mean()
 
@@ -200,10 +203,11 @@ def main() -> None:
     samples = round(options.seconds / SAMPLE_SECONDS)
     frames = MdctConfig().frames(round(SAMPLE_SECONDS * MdctConfig().sample_rate))
     dit = PRESETS[options.preset].dit
-    peak = matmul_peak(samples * frames, dit.dim, dit.hidden, torch.bfloat16, torch.device("cpu"))
+    peak = matmul_peak(samples * frames, dit.dim, dit.hidden, PRODUCTS, torch.device("cpu"))
     operations = samples * operations_a_sample(options.preset, frames)
     ours, plain = time_training(options.preset, options.seconds, options.repeats)
     step = sum(ours.values())
+    print(f"the network multiplies in {PRODUCTS}")
     print_training(ours, operations, peak)
     both = ours["forwards"] + ours["backwards"]
     ratio = both / (plain["forwards"] + plain["backwards"])

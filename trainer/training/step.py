@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +18,7 @@ from trainer.alignment import alignment_loss
 from trainer.data.samples import TrainingBatch
 from trainer.flow.loss import FlowMatchingLoss
 from trainer.flow.path import StraightPath
+from trainer.training.precision import Precision, arithmetic
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class ObjectiveConfig:
     loss: FlowMatchingLoss = field(default_factory=FlowMatchingLoss)
     alignment: float = 1.0
     """λ of the auxiliary loss; the reference has 1 in pre-training and 0 in fine-tuning."""
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     """Of the network's arithmetic; weights, losses and optimisers are float32."""
 
 
@@ -45,8 +45,8 @@ class Objective(nn.Module):
     def forward(self, batch: TrainingBatch) -> tuple[Tensor, Tensor]:
         """Mean flow-matching loss and mean auxiliary loss of a batch."""
         xt = self._path.point(batch.x0, batch.x1, batch.t)
-        mixed = self._config.precision == "bfloat16"
-        with torch.autocast(xt.device.type, torch.bfloat16) if mixed else nullcontext():
+        dtype = arithmetic(self._config.precision, xt.device.type)
+        with torch.autocast(xt.device.type, dtype, enabled=dtype != torch.float32):
             estimate, hidden = self.network(xt, batch.t, batch.conditions)
             aligned = self.head(hidden) if self.head is not None else None
         mask = batch.conditions.frame_mask

@@ -16,6 +16,7 @@ from trainer.presets import PRESETS
 from trainer.training.configuration import TrainConfig
 from trainer.training.distributed import World
 from trainer.training.folder import WORK_FILE
+from trainer.training.precision import arithmetic
 
 SECONDS_TO_MEASURE = 0.5
 TOKENS = 8
@@ -53,7 +54,7 @@ def work_of(config: TrainConfig, samples: int, world: World) -> Work:
     """Count the work of a step on so many samples, and measure the peak, in about half a second."""
     frames = config.codec.frames(round(config.data.mixing.seconds * config.codec.sample_rate))
     dit = PRESETS[config.preset].dit
-    dtype = torch.bfloat16 if config.objective.precision == "bfloat16" else torch.float32
+    dtype = arithmetic(config.objective.precision, world.device.type)
     at_once = samples * frames // (config.batch.micro_batches * world.size)
     return Work(
         frames=samples * frames,
