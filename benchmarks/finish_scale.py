@@ -7,7 +7,8 @@ listed, their footers are read and the run is finished, each step in a process o
 by the clock and of CPU, bytes and the peak of memory for each size, and what the steps come to at 100 M units if
 they go on growing as they did between the two largest sizes (in proportion, if there is one size). Memory is not
 extrapolated: DuckDB takes what it is allowed and no more. Audio is left out: it is copied as it is, at the pace
-that benchmarks/pack.py measures.
+that benchmarks/pack.py measures. Beside what finishing took stands what `dataengine plan` would have told beforehand,
+from a rehearsal on the first parts of the same run.
 """
 
 from __future__ import annotations
@@ -26,15 +27,17 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from synthetic_run import SCORES, make_run, peak_gigabytes
+from synthetic_run import AUDIO, KEPT_ABOVE, SCORES, make_run, peak_gigabytes
 
 from dataengine.engine.batch import Batch
 from dataengine.engine.finish import finish
 from dataengine.engine.footers import read_footers
 from dataengine.engine.job import Job
 from dataengine.engine.parts import PARTS_FOLDER, commit, committed_parts, part_of
+from dataengine.engine.rehearsal import rehearse
 from dataengine.engine.settings import PackSettings
 from dataengine.engine.slice_work import SliceState, StageWork
+from dataengine.engine.storage import Storage
 from manifests.identity import stable_hash
 
 TARGET_UNITS = 100_000_000
@@ -92,6 +95,13 @@ def finish_run(slices: int, job: Job) -> None:
     finish(job, slices, PackSettings(), lambda *_: None, lambda: None)
 
 
+def foretold(units: int, slice_units: int, folder: Path) -> float:
+    """Seconds of finishing, as `dataengine plan` would tell them."""
+    rehearsed = rehearse(Storage.at(folder), units, slice_units, PackSettings())
+    packing = rehearsed.packing.at(units * (1 - KEPT_ABOVE) * len(AUDIO)) if rehearsed.packing else 0.0
+    return rehearsed.finishing.at(units) + packing
+
+
 def measured(name: str, step: Callable[[Job], Any], template: Path, folder: Path, slice_units: int) -> Step:
     """Take a step in this process."""
     job = _job(template, folder, slice_units)
@@ -101,8 +111,8 @@ def measured(name: str, step: Callable[[Job], Any], template: Path, folder: Path
     return Step(name, seconds, cpu_seconds, peak_gigabytes())
 
 
-def steps_of(units: int, slice_units: int, parent: Path | None) -> tuple[list[Step], dict[str, int]]:
-    """All steps at one size, and the bytes of what they leave."""
+def steps_of(units: int, slice_units: int, parent: Path | None) -> tuple[list[Step], dict[str, int], float]:
+    """All steps at one size, the bytes of what they leave, and the seconds of finishing that are foretold."""
     slices = -(-units // slice_units)
     spawn = get_context("spawn")
     with tempfile.TemporaryDirectory(dir=parent) as temporary:
@@ -120,12 +130,14 @@ def steps_of(units: int, slice_units: int, parent: Path | None) -> tuple[list[St
             "read footers": read_all_footers,
             "finish": partial(finish_run, slices),
         }
+        with spawn.Pool(1) as alone:
+            expected = alone.apply(foretold, (units, slice_units, folder))
         for name, step in todo.items():
             with spawn.Pool(1) as alone:
                 steps.append(alone.apply(measured, (name, step, template, folder, slice_units)))
         storage = job.storage
         folders = (PARTS_FOLDER, "samples", "log")
-        return steps, {name: storage.filesystem.du(storage.path(name)) for name in folders}
+        return steps, {name: storage.filesystem.du(storage.path(name)) for name in folders}, expected
 
 
 def at_target(sizes: list[int], values: list[float]) -> float:
@@ -155,12 +167,13 @@ def main() -> None:
     steps: dict[str, list[Step]] = {}
     left: dict[str, list[int]] = {}
     for units in sizes:
-        of_size, folders = steps_of(units, options.slice_units, options.folder)
+        of_size, folders, expected = steps_of(units, options.slice_units, options.folder)
         print(f"{units:,} units in {-(-units // options.slice_units):,} slices")
         for step in of_size:
             steps.setdefault(step.name, []).append(step)
             times = f"{step.seconds:9.1f} s {step.cpu_seconds:9.1f} s of CPU"
             print(f"  {step.name:13} {times} {step.gigabytes:7.2f} GB of memory", flush=True)
+        print(f"  {'finish, as foretold':20} {expected:6.1f} s")
         for folder, size in folders.items():
             left.setdefault(folder, []).append(size)
             print(f"  {folder:13} {size / 1e6:9.1f} MB", flush=True)

@@ -1,31 +1,26 @@
-"""What a unit costs and leaves, taken from a probe or from a run that was done before."""
+"""What a unit costs and leaves, taken from a run that was done before."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import islice, pairwise
 from statistics import median
 
+from dataengine.driver_log import DRIVERS_FOLDER
+from dataengine.engine.events import first_events
 from dataengine.engine.footers import Footer, Turn, read_footers
-from dataengine.engine.parts import PARTS_FOLDER
-from dataengine.engine.probe import ProbeResult
+from dataengine.engine.parts import PARTS_FOLDER, Counts
 from dataengine.engine.results import SAMPLES_FOLDER, SHARDS_FOLDER
 from dataengine.engine.storage import Storage
 from dataengine.errors import UserError
 from dataengine.run_files import SUMMARY_FILE
-from dataengine.scale import SECONDS_A_TASK, Rates
+from dataengine.scale import Rates
 
-DRIVERS_FOLDER = "log/drivers"
 PARTS_READ = 4096
 """Of a large run: its first, in a row, so that a worker's slices follow each other."""
-
-
-def rates_of_probe(measured: ProbeResult, audio_seconds: float) -> Rates:
-    """Rates of a probe, which runs the stages and commits nothing; `audio_seconds` are those of a unit."""
-    seconds = {entry.stage: entry.seconds / measured.units for entry in measured.work}
-    return Rates(seconds, 0.0, measured.setup_seconds, audio_seconds)
 
 
 def rates_of_run(run_dir: str, stages: Sequence[str]) -> Rates:
@@ -47,41 +42,51 @@ def rates_of_run(run_dir: str, stages: Sequence[str]) -> Rates:
             f"this run has not measured {', '.join(missing)}; measure with --probe, or name a run that has them",
             where=run_dir,
         )
+    commit_seconds, ray_seconds = _between_slices(footers)
+    counts = sum((footer.counts for footer in footers), Counts())
     return Rates(
+        units=units,
         stage_seconds={stage: spent / units for stage, spent in seconds.items()},
-        commit_seconds=_commit_seconds(footers, units),
+        commit_seconds=commit_seconds * len(footers) / units,
+        ray_seconds=ray_seconds,
         start_seconds=_start_seconds(storage, footers),
-        audio_seconds=sum(footer.counts.audio_seconds for footer in footers) / units,
-        kept_seconds=sum(footer.counts.kept_seconds for footer in footers) / units,
+        audio_seconds=counts.audio_seconds / units,
+        rows=(counts.candidates + counts.empty + counts.failed) / units,
+        kept_seconds=counts.kept_seconds / units,
         **_bytes_a_unit(storage),
     )
 
 
-def _commit_seconds(footers: Sequence[Footer], units: int) -> float:
-    """Between two slices of a worker, less what Ray's task costs.
+def _between_slices(footers: Sequence[Footer]) -> tuple[float, float]:
+    """Typical seconds between the stages of one slice and of the next: of the committing worker, and of Ray.
 
-    A group that waits for another has longer pauses, so those of the busiest group count.
+    A group that waits for another waits longer than Ray takes, so the busiest group says what that is.
     """
     turns: dict[tuple[str, tuple[str, int]], list[Turn]] = defaultdict(list)
     for turn in (turn for footer in footers for turn in footer.turns):
         turns[turn.group, turn.worker].append(turn)
-    pauses: dict[str, list[float]] = defaultdict(list)
+    at_work, waited = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
     for (group, _), of_worker in turns.items():
         of_worker.sort(key=lambda turn: turn.started)
-        pauses[group] += [after.started - before.ended for before, after in pairwise(of_worker)]
-    typical = min((median(of_group) for of_group in pauses.values() if of_group), default=0.0)
-    return max(0.0, typical - SECONDS_A_TASK) * len(footers) / units
+        for before, after in pairwise(of_worker):
+            at_work[group].append(max(0.0, after.started - before.ended - after.waited))
+            waited[group].append(after.waited)
+    committing = at_work[footers[0].work[-1].group]
+    ray = min((median(of_group) for of_group in waited.values()), default=0.0)
+    return median(committing) if committing else 0.0, ray
 
 
 def _start_seconds(storage: Storage, footers: Sequence[Footer]) -> float:
-    """From the start of a driver until its first slice was begun, at the median of the run's drivers."""
+    """From a driver's plan until its first slice was begun, at the median of the run's drivers."""
     begun = sorted(turn.started for footer in footers for turn in footer.turns)
     waits = []
     for name in storage.files(DRIVERS_FOLDER, ".json"):
         driver = json.loads(storage.read(name))
-        first = next((moment for moment in begun if driver["started"] <= moment <= driver["ended"]), None)
+        with storage.open(first_events(driver["epoch"])) as file:
+            started = datetime.fromisoformat(json.loads(file.readline())["time"]).timestamp()
+        first = next((moment for moment in begun if started <= moment <= driver["ended"]), None)
         if first is not None:
-            waits.append(first - driver["started"])
+            waits.append(first - started)
     return median(waits) if waits else 0.0
 
 

@@ -8,8 +8,12 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from dataengine.scale import SECONDS_A_TASK, GroupPlan, Rates, ScaleEstimate, estimate
+from dataengine.engine.rehearsal import Line, Rehearsal
+from dataengine.scale import GroupPlan, Rates, ScaleEstimate, estimate
 
+RAY_SECONDS = 0.02
+"""Between two slices."""
+DRIVER = Rehearsal("/tmp", planning=Line(0.1, 1e-5), finishing=Line(0.2, 4e-5), packing=Line(0.3, 2e-9))
 seconds = st.floats(min_value=1e-3, max_value=100.0)
 workers = st.integers(min_value=1, max_value=5000)
 units = st.integers(min_value=1, max_value=10**9)
@@ -17,7 +21,19 @@ slice_units = st.integers(min_value=1, max_value=1024)
 
 
 def rates(decode: float, separate: float, commit: float = 0.0) -> Rates:
-    return Rates({"decode": decode, "separate": separate}, commit, 30.0, 10.0, 4.0, 3e5, 2e3, 2e5)
+    return Rates(
+        units=100,
+        stage_seconds={"decode": decode, "separate": separate},
+        commit_seconds=commit,
+        ray_seconds=RAY_SECONDS,
+        start_seconds=30.0,
+        audio_seconds=10.0,
+        rows=2.0,
+        kept_seconds=4.0,
+        part_bytes=3e5,
+        sample_bytes=2e3,
+        shard_bytes=2e5,
+    )
 
 
 def groups(on_cpu: int, on_gpu: int) -> list[GroupPlan]:
@@ -28,7 +44,7 @@ def groups(on_cpu: int, on_gpu: int) -> list[GroupPlan]:
 
 
 def of(given_rates: Rates, plan: list[GroupPlan], count: int, size: int, nodes: int = 1) -> ScaleEstimate:
-    return estimate(given_rates, plan, nodes, count, size)
+    return estimate(given_rates, DRIVER, plan, nodes, count, size)
 
 
 @given(seconds, seconds, workers, workers, units, slice_units, st.integers(1, 100))
@@ -42,7 +58,7 @@ def test_more_workers_are_never_slower_and_cost_no_more_work(a, b, few, gpus, co
 @given(seconds, seconds, workers, units, slice_units)
 def test_no_cluster_beats_the_work_that_there_is(a, b, count_of_workers, count, size):
     found = of(rates(a, b), groups(count_of_workers, count_of_workers), count, size)
-    assert found.hours * 3600 >= max(a, b) * count / count_of_workers * (1 - 1e-9)
+    assert found.steps.labelling * 3600 >= max(a, b) * count / count_of_workers * (1 - 1e-9)
     assert found.cpu_hours * 3600 >= (a + b) * count * (1 - 1e-9)
     assert found.gpu_hours * 3600 >= b * count * (1 - 1e-9)
 
@@ -51,10 +67,8 @@ def test_no_cluster_beats_the_work_that_there_is(a, b, count_of_workers, count, 
 def test_twice_the_units_take_twice_as_long_when_there_are_many(a, b, count_of_workers, size):
     plan, many = groups(count_of_workers, count_of_workers), 2_000_000 * size
     once, twice = of(rates(a, b), plan, many, size), of(rates(a, b), plan, 2 * many, size)
-    working = once.hours - rates(a, b).start_seconds / 3600
-    assert twice.hours - once.hours == pytest.approx(
-        working, rel=1e-3, abs=1.01 * 4096 * SECONDS_A_TASK / 3600
-    )
+    paid_once = (rates(a, b).start_seconds + 0.1 + 0.2 + 0.3) / 3600
+    assert twice.hours - once.hours == pytest.approx(once.hours - paid_once, rel=1e-3)
     for name in ("audio_hours", "kept_hours"):
         assert getattr(twice, name) == pytest.approx(2 * getattr(once, name))
     assert twice.storage.total == pytest.approx(2 * once.storage.total)
@@ -73,11 +87,31 @@ def test_the_group_that_limits_is_the_slowest_and_helping_another_does_not_help(
 
 
 @given(seconds, seconds, units)
-def test_small_slices_cost_a_task_each(a, b, count):
+def test_small_slices_cost_what_ray_takes_for_each(a, b, count):
     assume(count <= 4096)
     found = of(rates(a, b), groups(1, 1), count, 1)
-    tasks = 2 * SECONDS_A_TASK * count
-    assert found.cpu_hours * 3600 == pytest.approx((a + b) * count + tasks)
+    between = 2 * RAY_SECONDS * count
+    assert found.cpu_hours * 3600 == pytest.approx((a + b) * count + between)
+
+
+@given(seconds, seconds, workers, units, slice_units, st.integers(2, 100))
+def test_more_nodes_leave_planning_finishing_and_packing_to_one_driver(
+    a, b, count_of_workers, count, size, times
+):
+    few, many = count_of_workers, count_of_workers * times
+    before = of(rates(a, b), groups(few, few), count, size)
+    after = of(rates(a, b), groups(many, many), count, size, nodes=times)
+    assert after.steps.labelling <= before.steps.labelling
+    assert (after.steps.start, after.steps.finishing, after.steps.packing) == (
+        before.steps.start,
+        before.steps.finishing,
+        before.steps.packing,
+    )
+    assert after.hours == pytest.approx(
+        after.steps.start + after.steps.labelling + after.steps.finishing + after.steps.packing
+    )
+    assert after.node_hours == pytest.approx(times * after.hours)
+    assert after.node_hours_to_label == pytest.approx(times * (after.steps.start + after.steps.labelling))
 
 
 def test_a_million_hours_by_hand():
@@ -87,7 +121,11 @@ def test_a_million_hours_by_hand():
     assert found.audio_hours == pytest.approx(1_000_000)
     assert found.cpu_hours == pytest.approx(100_000, rel=1e-3)
     # 4,096 tasks on 1,000 workers: the last 96 have the cluster to themselves.
-    assert found.hours == pytest.approx(100 * 5000 / 4096, rel=1e-3)
+    assert found.steps.labelling == pytest.approx(100 * 5000 / 4096, rel=1e-3)
+    # 10 µs a window, 40 µs a row, two rows a window; 200 kB a window at 500 MB/s.
+    assert found.steps.start == pytest.approx(1.0, rel=1e-2)
+    assert found.steps.finishing == pytest.approx(8.0, rel=1e-3)
+    assert found.steps.packing == pytest.approx(40.0, rel=1e-3)
     assert found.node_hours == pytest.approx(32 * found.hours)
     assert found.kept_hours == pytest.approx(400_000)
     assert found.storage.shards == pytest.approx(72e12)
@@ -97,4 +135,6 @@ def test_what_a_run_leaves_is_unknown_unless_one_was_finished():
     unfinished = replace(rates(1, 1), part_bytes=None, sample_bytes=None, shard_bytes=None, kept_seconds=None)
     found = of(unfinished, groups(1, 1), 10, 1)
     assert found.storage is None
+    assert found.steps.packing is None
+    assert found.hours == pytest.approx(found.steps.start + found.steps.labelling + found.steps.finishing)
     assert found.kept_hours is None

@@ -28,10 +28,10 @@ def plan(
     overrides: Overrides = None,
     stages: StageSources = None,
     probe: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Measure N windows and say how long it takes.")
+        int | None, typer.Option(metavar="N", min=1, help="Run N windows here, to say how long it takes.")
     ] = None,
     measured: Annotated[
-        str | None, typer.Option(metavar="RUN", help="Take what stages cost from a run done before.")
+        str | None, typer.Option(metavar="RUN", help="Take what it costs from a run done before.")
     ] = None,
     units: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="As if there were N windows; default: the input's.")
@@ -49,10 +49,11 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Tell what a run would do: worker groups, slices, expected work; here or on a cluster."""
-    from dataengine.commands.plan import ClusterShape, plan
+    from dataengine.commands.plan import ClusterShape, PipelineArguments, plan
 
+    given = PipelineArguments(pipeline, overrides or [], stages or [])
     shape = ClusterShape(nodes, cpus_per_node, gpus_per_node)
-    plan(pipeline, overrides or [], stages or [], probe, measured, units, shape, commercial_only, as_json)
+    plan(given, probe, measured, units, shape, commercial_only, as_json)
 
 
 def check_stage(

@@ -22,7 +22,8 @@ StageSources = Annotated[
     typer.Option("--stages", metavar="FILE|MODULE", help="Python file or module with stages of your own."),
 ]
 ClusterAddress = Annotated[
-    str | None, typer.Option("--address", help="A Ray cluster; default: RAY_ADDRESS, else this machine.")
+    str | None,
+    typer.Option("--address", help="A Ray cluster, or local; default: RAY_ADDRESS, else this machine."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 CommercialOnly = Annotated[

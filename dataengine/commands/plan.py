@@ -5,23 +5,27 @@ from __future__ import annotations
 import json
 import math
 import os
+import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
 from rich.console import Console
-from rich.table import Table
 
+from dataengine.commands.plan_display import show_estimate, show_groups, show_work
+from dataengine.commands.run import engine_errors
 from dataengine.engine.cluster import ClusterSize
 from dataengine.engine.execute import Pool, plan_pools
 from dataengine.engine.grouping import WorkerGroup
-from dataengine.engine.probe import ProbeResult, probe
+from dataengine.engine.rehearsal import Rehearsal, rehearse
+from dataengine.engine.storage import Storage
 from dataengine.errors import UserError
 from dataengine.licences import refuse_non_commercial
-from dataengine.measured import rates_of_probe, rates_of_run
+from dataengine.measured import rates_of_run
 from dataengine.pipeline import Pipeline
+from dataengine.probe import ProbeShape, probe, windows_to_fill
 from dataengine.scale import GroupPlan, Rates, ScaleEstimate, estimate
 from manifests.tables import open_table
 
@@ -49,6 +53,9 @@ class ClusterShape:
         return "1 node" if self.nodes == 1 else f"{self.nodes:,} nodes"
 
 
+THIS_MACHINE = ClusterShape(None, None, None)
+
+
 @dataclass(frozen=True)
 class ExpectedWork:
     """What a run would have to do."""
@@ -62,16 +69,29 @@ class ExpectedWork:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What stages cost, and where that comes from."""
+    """What a run costs, and where that comes from."""
 
     rates: Rates
-    probe: ProbeResult | None
+    driver: Rehearsal
+    source: str
+    """As a person says it."""
+    probe: ProbeShape | None
+    """None if an earlier run was measured."""
+    to_fill: int | None
+    """Windows of a probe that would keep this machine busy; None if it was, or an earlier run was measured."""
+
+
+@dataclass(frozen=True)
+class PipelineArguments:
+    """What `Pipeline.load` is given."""
+
+    file: Path
+    overrides: Sequence[str]
+    stages: Sequence[str]
 
 
 def plan(
-    file: Path,
-    overrides: Sequence[str],
-    stages: Sequence[str],
+    given: PipelineArguments,
     probed: int | None,
     measured_run: str | None,
     units: int | None,
@@ -82,25 +102,31 @@ def plan(
     """Print the worker groups and the work there is; with rates, the time it takes. Raises UserError."""
     if probed and measured_run:
         raise UserError("--probe and --measured both say what stages cost; give one of them")
-    if shape.nodes and not (probed or measured_run):
-        raise UserError(
-            "how long it takes must be measured: add --probe 16, or --measured RUN with a run done before"
-        )
-    pipeline = Pipeline.load(file, overrides, stages)
+    pipeline = Pipeline.load(given.file, given.overrides, given.stages)
     if commercial_only:
         refuse_non_commercial(pipeline)
     groups = pipeline.worker_groups
+    if shape.nodes and not (probed or measured_run):
+        raise UserError(
+            f"how long it takes must be measured: add --probe {_to_fill(pipeline)}, or --measured RUN with a run "
+            "done before"
+        )
     pools = plan_pools(groups, shape.size_for(groups), pipeline.engine.workers)
     expected = _expected(pipeline, units)
-    measurement = _measure(pipeline, pools, probed, measured_run, expected)
-    found = _estimate(measurement.rates, pools, shape, expected, pipeline) if measurement else None
+    measurement = _measure(pipeline, given, probed, measured_run, expected)
+    found = _estimate(measurement, pools, shape, expected, pipeline) if measurement else None
     if as_json:
         print(json.dumps(_as_plain(expected, pools, measurement, found), indent=2))
         return
     console = Console()
-    _show_work(console, expected)
-    _show_groups(console, pools, measurement)
-    _show_estimate(console, found, shape)
+    show_work(console, expected)
+    show_groups(console, pools, measurement)
+    if measurement and found:
+        show_estimate(console, measurement, found, shape.name)
+    else:
+        console.print(
+            f"[dim]--probe {_to_fill(pipeline)} measures some windows and tells how long it will take"
+        )
 
 
 def _expected(pipeline: Pipeline, wanted: int | None) -> ExpectedWork:
@@ -116,26 +142,61 @@ def _expected(pipeline: Pipeline, wanted: int | None) -> ExpectedWork:
     return ExpectedWork(units, round(unreadable * times), seconds_of_audio * times / 3600, slices)
 
 
+def _workers_here(pipeline: Pipeline) -> int:
+    """Of each group, as many as this machine has room for."""
+    groups = pipeline.worker_groups
+    pools = plan_pools(groups, THIS_MACHINE.size_for(groups), pipeline.engine.workers)
+    return min(pool.workers for pool in pools)
+
+
+def _to_fill(pipeline: Pipeline) -> int:
+    return windows_to_fill(_workers_here(pipeline), pipeline.engine)
+
+
 def _measure(
-    pipeline: Pipeline, pools: Sequence[Pool], probed: int | None, run_dir: str | None, expected: ExpectedWork
+    pipeline: Pipeline,
+    given: PipelineArguments,
+    probed: int | None,
+    run_dir: str | None,
+    expected: ExpectedWork,
 ) -> Measurement | None:
     if run_dir:
-        return Measurement(rates_of_run(run_dir, [stage.name() for stage in pipeline.stages]), None)
-    if not probed:
-        return None
-    with Console(stderr=True).status(f"measuring {probed} windows …"):
-        result = probe(
-            [pool.group for pool in pools],
-            pipeline.input,
-            probed,
-            pipeline.engine.micro_batch_units,
-            pipeline.screens,
-        )
-    return Measurement(rates_of_probe(result, expected.hours * 3600 / expected.units), result)
+        return _measured_run(pipeline, run_dir, expected)
+    return _probed(pipeline, given, probed, expected) if probed else None
+
+
+def _measured_run(pipeline: Pipeline, run_dir: str, expected: ExpectedWork) -> Measurement:
+    rates = rates_of_run(run_dir, [stage.name() for stage in pipeline.stages])
+    source = f"{rates.units:,} windows of {run_dir}"
+    return Measurement(rates, _rehearse(run_dir, pipeline, expected), source, None, None)
+
+
+def _probed(
+    pipeline: Pipeline, given: PipelineArguments, windows: int, expected: ExpectedWork
+) -> Measurement:
+    workers = _workers_here(pipeline)
+    shape = ProbeShape.of(windows, pipeline.engine, workers)
+    with tempfile.TemporaryDirectory(prefix="dataengine-") as folder, engine_errors():
+        run_dir = str(probe(given.file, given.overrides, given.stages, pipeline.input, shape, Path(folder)))
+        rates = rates_of_run(run_dir, [stage.name() for stage in pipeline.stages])
+        driver = _rehearse(run_dir, pipeline, expected)
+    rates = replace(rates, audio_seconds=expected.hours * 3600 / expected.units)
+    source = f"{rates.units:,} windows, with {shape.workers} of {workers} workers at a time"
+    to_fill = _to_fill(pipeline) if shape.workers < workers else None
+    return Measurement(rates, driver, source, shape, to_fill)
+
+
+def _rehearse(run_dir: str, pipeline: Pipeline, expected: ExpectedWork) -> Rehearsal:
+    with Console(stderr=True).status("rehearsing planning, finishing and packing …"):
+        return rehearse(Storage.at(run_dir), expected.units, pipeline.engine.slice_units, pipeline.pack)
 
 
 def _estimate(
-    rates: Rates, pools: Sequence[Pool], shape: ClusterShape, expected: ExpectedWork, pipeline: Pipeline
+    measurement: Measurement,
+    pools: Sequence[Pool],
+    shape: ClusterShape,
+    expected: ExpectedWork,
+    pipeline: Pipeline,
 ) -> ScaleEstimate:
     groups = [
         GroupPlan(
@@ -147,7 +208,14 @@ def _estimate(
         )
         for pool in pools
     ]
-    return estimate(rates, groups, shape.nodes or 1, expected.units, pipeline.engine.slice_units)
+    return estimate(
+        measurement.rates,
+        measurement.driver,
+        groups,
+        shape.nodes or 1,
+        expected.units,
+        pipeline.engine.slice_units,
+    )
 
 
 def _as_plain(
@@ -168,71 +236,9 @@ def _as_plain(
             }
             for pool in pools
         ],
-        "measured": asdict(measurement.probe) if measurement and measurement.probe else None,
+        "source": measurement.source if measurement else None,
+        "probe": asdict(measurement.probe) if measurement and measurement.probe else None,
         "rates": asdict(measurement.rates) if measurement else None,
+        "driver": asdict(measurement.driver) if measurement else None,
         "estimate": asdict(found) if found else None,
     }
-
-
-def _show_work(console: Console, expected: ExpectedWork) -> None:
-    console.print(
-        f"[bold]{expected.units:,}[/] windows, {expected.hours:,.2f} h, in {expected.slices:,} slices"
-        + (f"; {expected.unreadable:,} cannot be read" if expected.unreadable else "")
-    )
-
-
-def _show_groups(console: Console, pools: Sequence[Pool], measurement: Measurement | None) -> None:
-    table = Table(box=None, header_style="dim", pad_edge=False)
-    table.add_column("group")
-    table.add_column("stage")
-    for heading in ("workers", "CPUs each", "GPUs each", "ms a window", "share"):
-        table.add_column(heading, justify="right")
-    for number, pool in enumerate(pools, start=1):
-        needs = pool.group.resources
-        for position, stage in enumerate(pool.group.stages):
-            head = (str(number), str(pool.workers), f"{needs.cpus:g}", f"{pool.gpus_each:g}")
-            group, *resources = head if position == 0 else ("", "", "", "")
-            table.add_row(group, stage.name(), *resources, *_cost(stage.name(), measurement))
-    console.print(table)
-
-
-def _cost(stage: str, measurement: Measurement | None) -> tuple[str, str]:
-    if measurement is None:
-        return "", ""
-    seconds = measurement.rates.stage_seconds
-    return f"{seconds[stage] * 1e3:,.1f}", f"{seconds[stage] / (sum(seconds.values()) or 1.0):.0%}"
-
-
-def _show_estimate(console: Console, found: ScaleEstimate | None, shape: ClusterShape) -> None:
-    if found is None:
-        console.print("[dim]--probe 16 measures a few windows and tells how long it will take")
-        return
-    console.print(f"about [bold]{_spoken(found.hours * 3600)}[/] on {shape.name}; finishing comes on top")
-    costs = f"{found.cpu_hours:,.1f} CPU-hours"
-    costs += f", {found.gpu_hours:,.1f} GPU-hours" if found.gpu_hours else ""
-    console.print(f"{costs}; {found.node_hours:,.1f} node-hours held")
-    if len(found.groups) > 1:
-        console.print(f"all wait for {found.limiting}")
-    if found.storage and found.kept_hours:
-        stored = found.storage
-        console.print(
-            f"{_bytes(stored.total)}: parts {_bytes(stored.parts)}, samples {_bytes(stored.samples)}, "
-            f"shards {_bytes(stored.shards)}; {_bytes(stored.total / found.kept_hours)} for each of "
-            f"{found.kept_hours:,.1f} kept hours"
-        )
-
-
-def _spoken(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = seconds / 60
-    if minutes < 90:
-        return f"{minutes:.0f} min"
-    return f"{minutes / 60:,.1f} h" if minutes < 48 * 60 else f"{minutes / 60 / 24:,.1f} days"
-
-
-def _bytes(count: float) -> str:
-    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
-        if count >= size:
-            return f"{count / size:,.1f} {unit}"
-    return f"{count / 1e3:,.1f} kB"

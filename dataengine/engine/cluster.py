@@ -22,6 +22,8 @@ from dataengine.errors import EngineError, StoppedError, UserError
 OBJECT_STORE_BYTES = 512 * 1024 * 1024
 """Enough for what passes between groups on one machine; Ray spills to disk beyond it."""
 
+HERE = "local"
+"""The address of this machine alone, whatever `RAY_ADDRESS` says; as Ray itself calls it."""
 SECONDS_TO_CONNECT = 10.0
 TOO_SLOW = "timed out during startup"
 STARTS = 4
@@ -40,7 +42,7 @@ class ClusterSize:
 
 @contextmanager
 def cluster(address: str | None) -> Iterator[ClusterSize]:
-    """Ray, joined at `address` (or `RAY_ADDRESS`), else started here and stopped on leaving.
+    """Ray, joined at `address` (or `RAY_ADDRESS`), else started here and stopped on leaving; `HERE` starts it.
 
     Raises:
         UserError: there is no cluster at the address.
@@ -54,7 +56,7 @@ def cluster(address: str | None) -> Iterator[ClusterSize]:
     if not joined_before:
         place = address or os.environ.get("RAY_ADDRESS")
         with _signals_kept():
-            _join(place) if place else _start()
+            _join(place) if place and place != HERE else _start()
     try:
         total = ray.cluster_resources()  # type: ignore[no-untyped-call]
         yield ClusterSize(total.get("CPU", 0.0), total.get("GPU", 0.0))
@@ -130,7 +132,7 @@ def _start() -> None:
     for number in range(1, STARTS + 1):
         try:
             ray.init(
-                address="local",  # else Ray would join whatever cluster runs on this machine
+                address=HERE,  # else Ray would join whatever cluster runs on this machine
                 include_dashboard=False,
                 object_store_memory=OBJECT_STORE_BYTES,
                 log_to_driver=False,
@@ -164,7 +166,7 @@ def _check_reachable(address: str) -> None:
             "cluster, with --address HOST:6379 or --address auto"
         )
     place = urlsplit(address if "://" in address else f"//{address}")
-    if place.port is None:  # "auto" and "local" are Ray's to resolve
+    if place.port is None:  # "auto" is Ray's to resolve
         return
     try:
         socket.create_connection((place.hostname or "", place.port), SECONDS_TO_CONNECT).close()

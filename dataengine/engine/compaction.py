@@ -42,10 +42,11 @@ def compact(storage: Storage, check: Callable[[], None], most: int | None = None
     """
     full = [folder for folder in part_folders(storage) if len(folder.parts) == PARTS_A_FOLDER]
     for folder in full[:most]:
-        _compact(storage, folder.parts, check)
+        compact_folder(storage, folder.parts, check)
 
 
-def _compact(storage: Storage, parts: Sequence[Part], check: Callable[[], None]) -> None:
+def compact_folder(storage: Storage, parts: Sequence[Part], check: Callable[[], None]) -> None:
+    """Write the tables of all parts of one folder; `check` as `compact` calls it."""
     digest = digest_of_ids(part.name for part in parts)
     folder = PartFolder(rows=f"{COMPACTED_FOLDER}/{parts[0].slice // PARTS_A_FOLDER:05d}-{digest}.parquet")
     footers: list[dict[str, Any]] = []

@@ -28,6 +28,15 @@ SECONDS_A_PIECE = 60.0
 LOG = logging.getLogger(__name__)
 
 
+def first_events(epoch: int) -> str:
+    """Name of the file whose first line says when a driver had its plan: `run_started`."""
+    return _piece(epoch, 0)
+
+
+def _piece(epoch: int, number: int) -> str:
+    return f"{EVENTS_FOLDER}/{epoch:05d}-{number:06d}.jsonl"
+
+
 class EventLog:
     """The events of one driver, while the block runs."""
 
@@ -96,7 +105,7 @@ class EventLog:
             )
 
     def _name(self) -> str:
-        return f"{EVENTS_FOLDER}/{self._epoch:05d}-{self._piece:06d}.jsonl"
+        return _piece(self._epoch, self._piece)
 
     def _write_piece(self) -> None:
         """Write what has been gathered; if storage is in trouble it is kept for the next time."""

@@ -30,6 +30,8 @@ class Turn:
     started: float
     """Unix time."""
     seconds: float
+    waited: float
+    """Seconds since the worker had answered for its last slice."""
 
     @property
     def ended(self) -> float:
@@ -60,7 +62,8 @@ class Footer:
 
 def _turn(group: str, stages: list[StageWork]) -> Turn:
     first = stages[0]
-    return Turn(group, (first.host, first.pid), first.started, sum(stage.seconds for stage in stages))
+    seconds = sum(stage.seconds for stage in stages)
+    return Turn(group, (first.host, first.pid), first.started, seconds, first.waited)
 
 
 def read_footers(storage: Storage, parts: Iterable[Part] | None = None) -> Iterator[Footer]:

@@ -44,6 +44,8 @@ class StageWork:
     host: str = ""
     pid: int = 0
     started: float = 0.0
+    waited: float = 0.0
+    """Seconds between the worker's last slice and this one; of the group's first stage, as it is the group's."""
 
 
 @dataclass
@@ -99,17 +101,24 @@ class GroupRunner:
     """What gives rows up early, by the stage after which it does."""
 
     def run(
-        self, number: int, state: SliceState, watch: Watch = unwatched, suspects: Suspects | None = None
+        self,
+        number: int,
+        state: SliceState,
+        watch: Watch = unwatched,
+        suspects: Suspects | None = None,
+        waited: float = 0.0,
     ) -> tuple[SliceState, list[StageWork]]:
         """Take slice `number` through the stages, a micro-batch of units at a time.
 
-        `watch` is told before each call of a stage; `suspects` are rows that earlier attempts were lost over.
+        `watch` is told before each call of a stage; `suspects` are rows that earlier attempts were lost over;
+        `waited` is how many seconds there was no slice to work on.
 
         Raises:
             TransientError: storage kept failing; nothing of the slice is done.
         """
         about = {"group": self.name, "host": socket.gethostname(), "pid": os.getpid(), "started": time.time()}
         work = [StageWork(number, stage.name(), **about) for stage in self.stages]  # type: ignore[arg-type]
+        work[0].waited = waited
         settled = list(state.settled)
         live: list[Batch] = []
         for batch in _micro_batches(state.live, self.micro_batch_units):

@@ -84,9 +84,16 @@ class SupervisedWorker:
         self._process: _Process | None = _Process(work, limits)
         self._fatal: str | None = None
         self._given = 0
+        self._answered: float | None = None
 
     def do(self, message: int | bytes) -> Answer:
         """Have one slice done: a number, or what an earlier group made of it."""
+        waited = 0.0 if self._answered is None else time.monotonic() - self._answered
+        answer = self._answer(message, waited)
+        self._answered = time.monotonic()
+        return answer
+
+    def _answer(self, message: int | bytes, waited: float) -> Answer:
         suspects, losses_without_rows = Suspects(), 0
         self._given += 1
         forgiven: list[Note] = []
@@ -96,7 +103,7 @@ class SupervisedWorker:
                 return answer_of(SliceReport(number, fatal=fatal), self._last)
             assert self._process is not None
             try:
-                return self._process.ask(SliceRequest(message, suspects, self._given))
+                return self._process.ask(SliceRequest(message, suspects, self._given, waited))
             except Loss as loss:
                 self._process = None
                 if loss.from_outside and loss.note.rows and loss.note not in forgiven:

@@ -70,6 +70,8 @@ class SliceRequest:
     suspects: Suspects
     given: int
     """How many slices the worker was given so far, this one too."""
+    waited: float = 0.0
+    """Seconds since the worker answered its last request; 0 if this is its first."""
 
     @property
     def slice(self) -> int:
@@ -118,7 +120,7 @@ class SliceWorker:
             given = unpack(request.message)
             if given.report is not None:  # an earlier group could not do the slice
                 return self._answer(given.report)
-            return self._run(given, request.suspects)
+            return self._run(given, request)
         number, job = request.message, self._work.job
         try:
             if reason_to_stop(job.storage, job.epoch):
@@ -132,11 +134,13 @@ class SliceWorker:
             state = job.carrying.state(number, units) if job.carrying else units_of(units)
         except Exception as error:  # the plan cannot be read now: storage is in trouble
             return self._answer(_postponed(number, error))
-        return self._run(SliceMessage(number, units, state, []), request.suspects)
+        return self._run(SliceMessage(number, units, state, []), request)
 
-    def _run(self, given: SliceMessage, suspects: Suspects) -> Answer:
+    def _run(self, given: SliceMessage, request: SliceRequest) -> Answer:
         try:
-            state, mine = self._runner.run(given.slice, given.state, self._watch, suspects)
+            state, mine = self._runner.run(
+                given.slice, given.state, self._watch, request.suspects, request.waited
+            )
             work = [*given.work, *mine]
             if not self._work.last:
                 return pack(SliceMessage(given.slice, given.units, state, work))

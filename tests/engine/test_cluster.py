@@ -24,6 +24,21 @@ def test_an_address_that_cannot_serve_is_refused_at_once(address, answer, monkey
         pass
 
 
+def test_local_is_this_machine_whatever_the_environment_says(monkeypatch):
+    import ray
+
+    started = []
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", lambda **options: started.append(options))
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2.0})
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    with cluster("local") as size:
+        assert size.cpus == 2.0
+    (options,) = started
+    assert (options["address"], options["include_dashboard"]) == ("local", False)
+
+
 PRINTING = """
 import os, sys
 from pathlib import Path

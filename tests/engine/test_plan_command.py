@@ -1,9 +1,10 @@
-"""`dataengine plan` for a cluster, by what a run before has measured."""
+"""`dataengine plan`: what a run would take, by a probe or by what a run before has measured."""
 
 from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -20,12 +21,15 @@ def plan(tmp_path, monkeypatch, capsys):
     file = tmp_path / "cheap.yaml"
     file.write_text("stages: [tone, propose, halve, draw, judge]\nengine: {slice_units: 16}\n")
     manifest = write_manifest(tmp_path / "manifest.parquet", 96)
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
 
     def command(*options: str):
         common = ["plan", str(file), "--set", f"input={manifest}", "--stages", str(CHEAP_STAGES)]
         monkeypatch.setattr(sys, "argv", ["dataengine", *common, *options])
         with pytest.raises(SystemExit) as ended:
             main()
+        assert list((tmp_path / "temporary").iterdir()) == []
         return ended.value.code, *capsys.readouterr()
 
     command.pipeline = Pipeline.load(file, [f"input={manifest}"], [str(CHEAP_STAGES)])
@@ -44,7 +48,12 @@ def test_rates_and_bytes_are_those_of_the_run(plan, tmp_path):
     work = pq.read_table(tmp_path / "run" / "log" / "work.parquet").to_pandas()
     for stage, seconds in work.groupby("stage")["seconds"].sum().items():
         assert told["rates"]["stage_seconds"][stage] == pytest.approx(seconds / 96)
+    assert told["rates"]["rows"] == pytest.approx(len(pq.read_table(tmp_path / "run" / "samples")) / 96)
     assert told["rates"]["start_seconds"] > 0
+    assert told["rates"]["commit_seconds"] > 0
+    waits = work["waited"][work["waited"] > 0]  # the first slice of a worker has none before it
+    assert len(waits) == 6 - work["pid"].nunique()
+    assert told["rates"]["ray_seconds"] == pytest.approx(waits.median())
     found = told["estimate"]
     assert found["slices"] == 600
     assert found["audio_hours"] == pytest.approx(9600 / 3600)
@@ -53,26 +62,50 @@ def test_rates_and_bytes_are_those_of_the_run(plan, tmp_path):
     assert told["groups"][0]["workers"] == 48
     least = work["seconds"].sum() * 100
     assert found["cpu_hours"] * 3600 >= least
-    assert found["hours"] * 3600 >= least / 48
-
-    code, out, _ = plan(
-        "--measured", run_dir, "--units", "9600", "--nodes", "30", "--cpus-per-node", "16", "--json"
-    )
-    assert json.loads(out)["estimate"]["hours"] <= found["hours"]
-    code, out, _ = plan(
-        "--measured", run_dir, "--units", "360000000", "--nodes", "10", "--cpus-per-node", "64"
-    )
-    assert code == 0
-    assert "on 10 nodes" in out
-    assert "kept hours" in out
+    assert found["steps"]["labelling"] * 3600 >= least / 48
 
 
-def test_a_probe_measures_without_a_run(plan):
-    code, out, _ = plan("--probe", "8", "--nodes", "2", "--cpus-per-node", "4", "--json")
+@pytest.mark.usefixtures("ray_cluster")
+def test_finishing_and_packing_are_told_by_rates_of_this_machine_and_grow_with_the_units(plan, tmp_path):
+    run(plan.pipeline, tmp_path / "run")
+    hours = []
+    for units in (2_000, 20_000):
+        _, out, _ = plan("--measured", str(tmp_path / "run"), "--units", str(units), "--json")
+        told = json.loads(out)
+        rates, driver, found = told["rates"], told["driver"], told["estimate"]
+        for step, count in (
+            ("finishing", rates["rows"] * units),
+            ("packing", rates["shard_bytes"] * units),
+        ):
+            assert driver[step]["each"] > 0
+            seconds = driver[step]["once"] + driver[step]["each"] * count
+            assert found["steps"][step] * 3600 == pytest.approx(seconds)
+        assert found["hours"] == pytest.approx(sum(found["steps"].values()))
+        assert told["seconds"] == pytest.approx(found["hours"] * 3600)
+        hours.append(found["steps"])
+    assert hours[1]["labelling"] == pytest.approx(10 * hours[0]["labelling"], rel=0.05)
+    for step in ("finishing", "packing"):
+        assert hours[1][step] > 2 * hours[0][step]
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_probe_measures_the_pipeline_that_it_is_given(plan):
+    slow = 0.02
+    code, out, _ = plan("--probe", "32", "--set", f"stages.tone.seconds_each={slow}", "--json")
     assert code == 0
     told = json.loads(out)
-    assert told["estimate"]["hours"] * 3600 == told["seconds"] > 0
-    assert told["estimate"]["storage"] is None
+    assert told["rates"]["units"] == told["probe"]["windows"] == 32
+    assert slow <= told["rates"]["stage_seconds"]["tone"] < 2 * slow
+    assert told["estimate"]["steps"]["labelling"] * 3600 >= 96 * slow / told["groups"][0]["workers"]
+    assert told["estimate"]["hours"] * 3600 == told["seconds"]
+    assert min(told["estimate"]["steps"].values()) > 0
+    assert told["rates"]["ray_seconds"] > 0
+    assert told["estimate"]["storage"]["shards"] > 0
+
+    code, out, _ = plan("--probe", "2", "--nodes", "2", "--cpus-per-node", "4")
+    assert code == 0
+    for said in ("2 windows, with 1 of", "start", "labelling", "finishing", "packing", "on 2 nodes"):
+        assert said in out
 
 
 @pytest.mark.parametrize(
