@@ -2,6 +2,7 @@
 
 BUILT_IN = {
     "decode": "stages.decode:Decode",
+    "describe": "stages.describe:Describe",
     "caption": "stages.caption:Caption",
     "name_stems": "stages.name_stems:NameStems",
     "mix_stems": "stages.mix_stems:MixStems",

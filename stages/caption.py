@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import resources
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, field_validator
 
 import conf
 from dataengine.engine.batch import Batch
@@ -17,12 +17,20 @@ from dataengine.errors import UserError
 from dataengine.models.roles import GenderClassifier, Matrix, Tagger, VoiceActivityDetector, Waveform
 from manifests.schema import KIND_TEXT
 from stages.phrases import PhraseTable, load_phrases
+from stages.proposals import DescribedPhrase, Proposals
 from stages.speech_presence import speech_presence
 from stages.voices import cut_speech, sureness_of_gender
 
-SOURCES = np.array(["gender", "tagger", "vad"])
+Proposer: TypeAlias = Literal["description", "gender", "tagger", "vad"]
+SOURCES = np.array(["description", "gender", "tagger", "vad"])
 """Proposers, in the order in which `text_source` joins them."""
-GENDER, TAGGER, VAD = range(len(SOURCES))
+DESCRIPTION, GENDER, TAGGER, VAD = range(len(SOURCES))
+ROLES: dict[Proposer, str] = {
+    "tagger": "tagger",
+    "vad": "voice_activity_detector",
+    "gender": "gender_classifier",
+}
+"""The models that proposers ask; the description was made before."""
 
 SPEECH, WOMAN, MAN = "speech", "woman speaking", "man speaking"
 """Phrases that a table must have: the ones that are not proposed by a tagger alone."""
@@ -31,13 +39,14 @@ SPEECH, WOMAN, MAN = "speech", "woman speaking", "man speaking"
 class Caption(Stage):
     """Propose text prompts for each window; a window in which nothing is sure has none.
 
-    The reference lets a captioner and a language model name the sounds; here a tagger's classes do,
-    through a table of phrases. A class counts with the probability that it reaches in a number of
-    frames. Of a general phrase and a more specific one ("animal sounds", "dog barking") only the
-    specific one is proposed. A voice-activity detector proposes speech as well, and where a gender
-    classifier is sure of both halves of the speech, so that two voices are not taken for one, the
-    prompt says who speaks. A phrase that several propose is one candidate; `text_source` names them all,
-    and `text_confidence` is the highest of their probabilities.
+    A tagger's classes name the sounds, through a table of phrases. A class counts with the probability
+    that it reaches in a number of frames. Of a general phrase and a more specific one ("animal sounds",
+    "dog barking") only the specific one is proposed. A voice-activity detector proposes speech as well,
+    and where a gender classifier is sure of both halves of the speech, so that two voices are not taken
+    for one, the prompt says who speaks. The reference lets a captioner and a language model name the
+    sounds, and so does the proposer `description`, with what stage `describe` has written down; its
+    confidence is the text–audio score with the mixture, which is no probability. A phrase that several
+    propose is one candidate; `text_source` names them all, and `text_confidence` is the highest of theirs.
     """
 
     reads = ("mixture",)
@@ -53,6 +62,8 @@ class Caption(Stage):
 
     phrases: str | None = None
     """Path of a phrase table; default: `conf/prompts/audioset_phrases.yaml`."""
+    proposers: tuple[Proposer, ...] = Field(default=("tagger", "vad", "gender"), min_length=1)
+    """Who proposes. `gender` needs `vad`; `description` needs stage `describe`; only they: [description]."""
     max_prompts: int = Field(default=4, ge=1)
     """At most this many candidates a window, the most confident ones."""
     threshold: float = Field(default=0.2, ge=0, le=1)
@@ -67,11 +78,31 @@ class Caption(Stage):
     which gender is judged."""
     gender_threshold: float = Field(default=0.8, gt=0.5, le=1)
     """Probability from which on the classifier is sure of a woman's or a man's voice."""
+    description_threshold: float = Field(default=0.2, ge=0, lt=1)
+    """Text–audio score above which the mixture supports a phrase of the description. The reference filters by
+    CLAP too and gives no number: this one is ours, and was not measured."""
 
     _table: PhraseTable | None = PrivateAttr(default=None)
     _tagger: Tagger | None = PrivateAttr(default=None)
     _detector: VoiceActivityDetector | None = PrivateAttr(default=None)
     _classifier: GenderClassifier | None = PrivateAttr(default=None)
+
+    @field_validator("proposers")
+    @classmethod
+    def _fit_together(cls, proposers: tuple[Proposer, ...]) -> tuple[Proposer, ...]:
+        if len(set(proposers)) < len(proposers):
+            raise ValueError("each counts once")
+        if "gender" in proposers and "vad" not in proposers:
+            raise ValueError("'gender' judges the speech that 'vad' finds; name both")
+        return proposers
+
+    def columns_read(self) -> tuple[str, ...]:
+        """The mixture, and what stage `describe` took from it if it is asked for."""
+        return (*self.reads, "description_phrases") if "description" in self.proposers else self.reads
+
+    def roles_used(self) -> tuple[str, ...]:
+        """The models of the proposers."""
+        return tuple(role for proposer, role in ROLES.items() if proposer in self.proposers)
 
     def prepare(self) -> None:
         """Read and check the phrase table. Raises UserError."""
@@ -90,25 +121,28 @@ class Caption(Stage):
 
     def setup(self) -> None:
         """Load the models."""
-        models = self.context.models
-        self._tagger = models.load("tagger")
-        self._detector = models.load("voice_activity_detector")
-        self._classifier = models.load("gender_classifier")
+        loaded = {role: self.context.models.load(role) for role in self.roles_used()}
+        self._tagger = loaded.get("tagger")
+        self._detector = loaded.get("voice_activity_detector")
+        self._classifier = loaded.get("gender_classifier")
 
     def process(self, batch: Batch) -> Batch:
         """Return a row for each candidate."""
-        table, mixtures = self._phrases, batch["mixture"]
-        confidence = np.zeros((len(SOURCES), len(mixtures), len(table.names)), dtype=np.float32)
-        confidence[TAGGER] = self._heard_by_tagger(mixtures)
-        self._add_speech(mixtures, confidence)
-        highest = confidence.max(axis=0)
-        rows, phrases = self._best(np.where(table.most_specific(highest > 0), highest, 0))
+        mixtures = batch["mixture"]
+        proposals = Proposals.of(self._phrases, len(SOURCES), self._described(batch), DESCRIPTION)
+        in_table = proposals.in_table
+        if self._tagger is not None:
+            in_table[TAGGER] = self._heard_by(self._tagger, mixtures)
+        if self._detector is not None:
+            self._add_speech(self._detector, mixtures, in_table)
+        rows, phrases = self._best(proposals.most_specific())
+        sources = proposals.confidence[:, rows, phrases]
         return batch.expand(
             rows,
-            text=[table.names[phrase] for phrase in phrases],
-            text_source=["+".join(SOURCES[each > 0]) for each in confidence[:, rows, phrases].T],
-            text_confidence=highest[rows, phrases],
-            speech_prompt=table.speech[phrases],
+            text=[proposals.names[phrase] for phrase in phrases],
+            text_source=["+".join(SOURCES[each > 0]) for each in sources.T],
+            text_confidence=sources.max(axis=0),
+            speech_prompt=proposals.speech[rows, phrases],
             kind=[KIND_TEXT] * len(rows),
         )
 
@@ -118,23 +152,35 @@ class Caption(Stage):
             raise RuntimeError("caption was used before it was prepared")
         return self._table
 
-    def _heard_by_tagger(self, mixtures: Sequence[Waveform]) -> Matrix:
+    def _described(self, batch: Batch) -> list[list[DescribedPhrase]]:
+        """For each row the phrases of its description that it supports."""
+        if "description" not in self.proposers:
+            return [[] for _ in range(len(batch))]
+        phrases = [
+            [DescribedPhrase(**each) for each in of_row or ()] for of_row in batch["description_phrases"]
+        ]
+        return [
+            [each for each in of_row if each.agreement > self.description_threshold] for of_row in phrases
+        ]
+
+    def _heard_by(self, tagger: Tagger, mixtures: Sequence[Waveform]) -> Matrix:
         """[rows, phrases], how sure the tagger is of each phrase; 0 where it does not propose it."""
-        assert self._tagger is not None
-        tags = self._tagger.tag(mixtures, self.context.sample_rate)
+        tags = tagger.tag(mixtures, self.context.sample_rate)
         reached = np.stack([_reached(each.probabilities, self.minimum_frames) for each in tags])
-        probabilities = self._phrases.probabilities(self._tagger.classes, reached)
+        probabilities = self._phrases.probabilities(tagger.classes, reached)
         return np.where(probabilities >= self.threshold, probabilities, np.float32(0))
 
-    def _add_speech(self, mixtures: Sequence[Waveform], confidence: Matrix) -> None:
+    def _add_speech(
+        self, detector: VoiceActivityDetector, mixtures: Sequence[Waveform], confidence: Matrix
+    ) -> None:
         """Write into `confidence` [sources, rows, phrases] what detector and classifier propose."""
-        assert self._detector is not None
-        assert self._classifier is not None
         rate = self.context.sample_rate
         speech, *genders = (self._phrases.names.index(each) for each in (SPEECH, WOMAN, MAN))
-        activity = self._detector.detect(mixtures, rate)
+        activity = detector.detect(mixtures, rate)
         presence = np.array([speech_presence(each, self.minimum_speech_seconds) for each in activity])
         confidence[VAD, :, speech] = np.where(presence >= self.speech_threshold, presence, 0)
+        if self._classifier is None:
+            return
         speaking = np.flatnonzero(confidence[VAD, :, speech])
         voices = [cut_speech(mixtures[int(row)], activity[int(row)], rate) for row in speaking]
         sureness = sureness_of_gender(self._classifier, voices, rate, self.minimum_speech_seconds)

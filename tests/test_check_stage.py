@@ -24,8 +24,8 @@ from stages import BUILT_IN
 
 ROOT = Path(__file__).parents[1]
 OF_STEMS = ("name_stems", "mix_stems", "bandwidth")
-NOT_EMBEDDED = ("aesthetics",)
-"""No embedded model fills its role; `make test-hub` runs it."""
+NOT_EMBEDDED = ("aesthetics", "describe")
+"""No embedded model fills their roles; `make test-hub` runs them."""
 AFTER_THE_FILTER = ("spans", "fingerprint")
 """See only what is kept, so they take more windows."""
 RATE = 16000

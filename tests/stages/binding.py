@@ -19,10 +19,11 @@ def bound(
     filters: str | None = None,
     schema: Mapping[str, pa.DataType] | None = None,
     seed: int = 0,
+    profile: str = "embedded",
 ) -> BoundStage:
-    """The stage, prepared and set up with the models of the embedded profile."""
-    profile = Profile.load("embedded")
-    stage.bind(StageContext(profile.sample_rate, seed, ProfileModels(profile), filters, schema or {}))
+    """The stage, prepared and set up with the models of the profile."""
+    loaded = Profile.load(profile)
+    stage.bind(StageContext(loaded.sample_rate, seed, ProfileModels(loaded), filters, schema or {}))
     stage.prepare()
     stage.setup()
     return stage
