@@ -187,6 +187,7 @@ def _job(pipeline: Pipeline, storage: Storage, holder: Holder, round_number: int
         screens=pipeline.screens,
         carrying=delta.carrying(pipeline) if delta else None,
         round_number=round_number,
+        store_frames=pipeline.engine.store_frames,
     )
 
 

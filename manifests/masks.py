@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -43,3 +44,13 @@ class PackedMask:
         """
         pixels = int(np.prod(self.shape))
         return int(np.unpackbits(self.bits).sum()) / pixels if pixels else 0.0
+
+    def to_npz(self, hop_seconds: float | None) -> bytes:
+        """A compressed NumPy archive, the same bytes each time: `mask` [time, height, width], uint8, and `hop_seconds`.
+
+        `hop_seconds` is the time from one frame to the next, from the start of the window; NaN if it is not known.
+        """
+        buffer = io.BytesIO()
+        known = np.nan if hop_seconds is None else hop_seconds
+        np.savez_compressed(buffer, mask=self.unpacked(), hop_seconds=np.float32(known))
+        return buffer.getvalue()

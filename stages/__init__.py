@@ -2,6 +2,7 @@
 
 BUILT_IN = {
     "decode": "stages.decode:Decode",
+    "frames": "stages.frames:Frames",
     "describe": "stages.describe:Describe",
     "caption": "stages.caption:Caption",
     "name_stems": "stages.name_stems:NameStems",

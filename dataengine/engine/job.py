@@ -36,6 +36,8 @@ class Job:
     """What is carried over from an earlier run."""
     round_number: int | None = None
     """The round of a loop that the run is a step of."""
+    store_frames: bool = False
+    """Whether the frames of what is kept are stored beside its audio."""
 
     @property
     def heavy_columns(self) -> frozenset[str]:

@@ -37,6 +37,8 @@ class EngineSettings(BaseModel):
     """Longest that one stage may take for one micro-batch; rows over which it takes longer fail."""
     worker_memory_gigabytes: float | None = Field(default=None, gt=0)
     """What one worker may allocate; default: its share of four fifths of its machine's memory."""
+    store_frames: bool = False
+    """Whether the frames of kept and retained candidates are stored beside their audio, if a stage reads any."""
     patience_minutes: float = Field(default=30.0, ge=0)
     """How long to go on trying while storage is in trouble and no slice gets done."""
     stop_seconds: float = Field(default=20.0, gt=0)

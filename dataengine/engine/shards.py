@@ -27,8 +27,10 @@ PROMPT = (
     "mask_reference",
 )
 PROVENANCE = ("pipeline_digest", "licence", "round", "models")
-FACTS = ("band_hz", "target_stems", "stem_phrases")
-"""What stages may have added about the sound itself: no scores."""
+FACTS = ("band_hz", "target_stems", "stem_phrases", "frames_hop_seconds")
+"""What stages may have added about sound and pictures themselves: no scores."""
+VISUAL_SCORES = ("mask_coverage", "audio_visual")
+"""Scores that every samples table has; a sample of sound alone does not mention them."""
 AUDIO = ("gain", "part_tar", "audio_offset", "audio_bytes")
 
 
@@ -54,7 +56,11 @@ class SampleNotes:
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns of the samples table that a shard is written from."""
-        return tuple(dict.fromkeys((*IDENTITY, *PROMPT, *self.facts, *self.scores, *PROVENANCE, *AUDIO)))
+        return tuple(
+            dict.fromkeys(
+                (*IDENTITY, *PROMPT, *self.facts, *VISUAL_SCORES, *self.scores, *PROVENANCE, *AUDIO)
+            )
+        )
 
     def json_of(self, row: dict[str, Any]) -> bytes:
         """The `.json` member of a sample."""
@@ -63,7 +69,10 @@ class SampleNotes:
                 **{name: row[name] for name in (*IDENTITY, *PROMPT, *self.facts)},
                 "sample_rate": self.sample_rate,
                 "gain": row["gain"],
-                "scores": {name: row[name] for name in self.scores},
+                "scores": {
+                    **{name: row[name] for name in VISUAL_SCORES if row[name] is not None},
+                    **{name: row[name] for name in self.scores},
+                },
                 "provenance": {
                     "pipeline_digest": row["pipeline_digest"],
                     "licence": row["licence"],

@@ -101,14 +101,14 @@ class SliceWorker:
         self._work, self._watch = work, watch
         job, group = work.job, work.group
         models = job.stages[0].context.models
-        store = EncodeStems(sample_rate=job.sample_rate) if work.last and job.keeps_audio else None
+        store = EncodeStems(sample_rate=job.sample_rate, store_frames=job.store_frames)
         self._runner = GroupRunner(
             group.name,
             group.stages,
             models,
             job.heavy_columns,
             job.micro_batch_units,
-            store=store,
+            store=store if work.last and job.keeps_audio else None,
             screens=job.screens,
         )
         for stage in group.stages:
