@@ -79,7 +79,8 @@ class Demucs:
         heard = self._inference.to_device((mixture - mean) / spread)
         with self._inference():
             found = apply_model(self._networks, heard.expand(1, self._networks.audio_channels, -1), shifts=0)
-        return as_matrix(found[0].mean(dim=1)) * spread + mean
+        stems: Matrix = as_matrix(found[0].mean(dim=1)) * spread + mean
+        return stems
 
 
 def _table_of(repository: HubRepository) -> str:

@@ -10,14 +10,19 @@ from dataengine.errors import UserError
 
 @dataclass(frozen=True)
 class Library:
-    """A distribution, and the extra of this package that installs it in a version that was tried."""
+    """A distribution, and what installs it."""
 
     distribution: str
-    extra: str
+    extra: str | None = None
+    """The extra of this package that brings a version that was tried …"""
+    url: str | None = None
+    """… or where it is, if on no registry."""
 
     @property
     def command(self) -> str:
         """What installs it."""
+        if self.url is not None:
+            return f"pip install '{self.distribution} @ {self.url}'"
         return f"pip install 'dataengine[{self.extra}]'"
 
     def installed(self) -> str | None:

@@ -33,6 +33,7 @@ BUILT_IN = {
     "t5": "dataengine.models.t5:T5Adapter",
     "best_of": "dataengine.models.best_of:BestOfAdapter",
     "demucs": "dataengine.models.demucs:DemucsAdapter",
+    "sam_audio": "dataengine.models.sam_audio:SamAudioAdapter",
     "spleeter": "dataengine.models.spleeter:SpleeterAdapter",
 }
 """Name in a profile → `module:Class`; the module is imported when a profile names the adapter."""
