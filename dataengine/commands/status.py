@@ -54,11 +54,13 @@ def _retry_hint(found: RunStatus) -> str:
 
 def _state(found: RunStatus) -> str:
     at = f", last slice {_ago(found.last_activity)}" if found.last_activity else ", no slice done yet"
+    labelled = found.slices_done == found.slices
     if found.writer:
-        return f"[bold]running[/]: process {found.writer.pid} on {found.writer.host}{at}"
+        doing = "making samples and shards" if labelled else "running"
+        return f"[bold]{doing}[/]: process {found.writer.pid} on {found.writer.host}{at}"
     if found.state == "finished":
         return f"[green]finished[/]{at}"
-    todo = "slices" if found.slices_done < found.slices else "samples and shards"
+    todo = "samples and shards" if labelled else "slices"
     return f"[yellow]stopped[/]{at}; {todo} are still to be made: run the same command again"
 
 

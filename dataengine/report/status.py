@@ -42,7 +42,7 @@ class RunStatus:
     units_per_second: float | None
     """Of all workers together, over the latest slices; None before the first."""
     seconds_left: float | None
-    """None unless it is running and its rate is known."""
+    """Of labelling; None unless it is running, its rate is known and slices are still to be done."""
     last_activity: float | None
     """Unix time at which the last slice was done."""
     writer: Holder | None
@@ -83,7 +83,7 @@ def status_of(run_dir: str | Path) -> RunStatus:
             each.stage: per_kept_hour(each.seconds, counts.kept_seconds) for each in stages
         },
         units_per_second=rate,
-        seconds_left=units_left / rate if writer and rate else None,
+        seconds_left=units_left / rate if writer and rate and units_left else None,
         last_activity=max((footer.ended for footer in footers), default=None),
         writer=writer,
         selections=tuple(run.selections),

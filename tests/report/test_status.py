@@ -10,7 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from dataengine.cli import app
 from dataengine.engine.footers import Footer
 from dataengine.engine.parts import Counts
 from dataengine.engine.slice_work import StageWork
@@ -72,6 +74,16 @@ def test_a_running_run_tells_who_and_how_long(own_run_dir):
     assert status.writer.pid == os.getpid()
     left = status.units - status.counts.units
     assert status.seconds_left == pytest.approx(left / status.units_per_second)
+
+
+def test_a_run_that_is_being_finished_has_nothing_left_to_label(own_run_dir):
+    (own_run_dir / "summary.json").unlink()
+    hold_lease(own_run_dir)
+    status = status_of(own_run_dir)
+    assert status.state == "running"
+    assert status.seconds_left is None
+    said = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["status", str(own_run_dir)]).output
+    assert f"making samples and shards: process {os.getpid()}" in said
 
 
 def test_a_run_before_its_first_slice(own_run_dir):
