@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from dataengine.engine.job import Job
 from dataengine.engine.parts import COUNTS_KEY, SLICE_FIELD, WORK_KEY, Counts, Part
 from dataengine.engine.plan import plan_file
+from dataengine.engine.rehearsal import drawn_ids
 from dataengine.engine.slice_work import StageWork, work_rows
 from dataengine.engine.storage import Storage
 from manifests.identity import stable_hash
@@ -81,7 +82,7 @@ def _part(number: int, rows: int, tar: str) -> pa.Table:
     scores = rng.random((len(SCORES), rows), np.float32)
     kept, stored = scores[0] > KEPT_ABOVE, scores[0] > 2 * KEPT_ABOVE - 1
     label = pa.array([f"sound {n}" for n in range(LABELS)]).take(pa.array(rng.integers(0, LABELS, rows)))
-    ids = {name: _ids(rng, rows) for name in ("unit_id", "recording_id", "sample_id")}
+    ids = {name: drawn_ids(rng, rows) for name in ("unit_id", "recording_id", "sample_id")}
     failed = pa.array([[], ["score_0"]], pa.list_(pa.string())).take(pa.array((~kept).astype(np.int64)))
     columns = {
         **ids,
@@ -126,13 +127,6 @@ def _write(path: Path, content: bytes) -> None:
     """Without waiting for the disk, unlike the engine: this is not what is measured."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
-
-
-def _ids(rng: np.random.Generator, rows: int) -> pa.Array:
-    """Ids of 32 hexadecimal digits."""
-    digits = pa.py_buffer(rng.bytes(16 * rows).hex().encode())
-    offsets = pa.py_buffer(np.arange(0, 32 * rows + 1, 32, dtype=np.int32))
-    return pa.StringArray.from_buffers(rows, offsets, digits)
 
 
 def _constant(value: str, rows: int) -> pa.Array:
