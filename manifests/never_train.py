@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from dataengine.errors import UserError
 from manifests.given_tables import read_entries, read_given_table
+from manifests.probing import FACTS_SCHEMA, Fingerprints, probe_files
+from manifests.progress import Progress
 
 AUDIO_DIGEST = "audio_digest"
 """Column with `manifests.content.audio_digest`; a manifest has it when indexed with fingerprints."""
@@ -48,6 +56,32 @@ def read_never_train(uri: str) -> NeverTrain:
         recording_ids=ids,
         audio_digests=frozenset(digest for digest, _, _ in known),
         lengths=frozenset((rate, round(seconds * rate)) for _, rate, seconds in known),
+    )
+
+
+def write_never_train(path: Path, files: Sequence[Path]) -> None:
+    """Write the list of these files, unless it is there and newer than each of them.
+
+    A file that cannot be read has a row without fingerprints.
+    """
+    if path.exists() and _is_of(path, files):
+        return
+    done, found = 0, []
+    with Progress("Taking fingerprints", total=len(files), unit="files") as progress:
+        for batch in probe_files(list(map(str, files)), Fingerprints(all=True)):
+            found.append(batch)
+            done += batch.num_rows
+            progress.update(done)
+    unfinished = path.with_suffix(".unfinished")
+    pq.write_table(pa.Table.from_batches(found, FACTS_SCHEMA), unfinished)
+    os.replace(unfinished, path)
+
+
+def _is_of(path: Path, files: Sequence[Path]) -> bool:
+    listed = pq.read_table(path, columns=["uri"]).column("uri").to_pylist()
+    written = path.stat().st_mtime
+    return sorted(listed) == sorted(map(str, files)) and all(
+        each.stat().st_mtime <= written for each in files
     )
 
 

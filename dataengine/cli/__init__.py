@@ -31,6 +31,7 @@ app.command("select")(labelling.select)
 app.command("calibrate")(labelling.calibrate)
 app.command("train")(training.train)
 app.command("separate")(training.separate)
+app.command("eval")(training.evaluate)
 app.command("check-stage")(checking.check_stage)
 
 loop_app = typer.Typer(

@@ -1,4 +1,4 @@
-"""Commands about separators: train one, use one."""
+"""Commands about separators: train one, use one, measure one."""
 
 from __future__ import annotations
 
@@ -35,6 +35,9 @@ def separate(
     span: Annotated[
         list[str] | None, typer.Option(metavar="START,END", help="Seconds in which it sounds.")
     ] = None,
+    predict_spans: Annotated[
+        bool, typer.Option("--predict-spans", help="Find out when it sounds, and tell the separator.")
+    ] = False,
     remove: Annotated[bool, typer.Option("--remove", help="Write only what is left without it.")] = False,
     separator: Annotated[
         str,
@@ -46,7 +49,59 @@ def separate(
     seed: Annotated[int, typer.Option(min=0, help="Of the noise that the flow starts from.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Take a sound out of a recording: target and what is left, which add up to it."""
+    """Take a sound out of a recording: target and what is left, which add up to it if the separator's codec allows."""
     from dataengine.commands.separate import separate
 
-    separate(recording, out, text, span or [], remove, separator, steps, seed, as_json)
+    separate(recording, out, text, span or [], predict_spans, remove, separator, steps, seed, as_json)
+
+
+def evaluate(
+    separator: Annotated[
+        str,
+        typer.Argument(
+            metavar="[SEPARATOR]", help="A folder that `train` wrote, or a profile; default: the bundled one."
+        ),
+    ] = "seed",
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for eval.json, report.html and answers.")
+    ] = Path("runs/eval"),
+    against: Annotated[
+        str | None, typer.Option(metavar="OTHER", help="Another separator, to tell which wins more often.")
+    ] = None,
+    benchmark: Annotated[
+        str, typer.Option(metavar="embedded|FILE", help="Or a Parquet file in the format of sam-audio-bench.")
+    ] = "embedded",
+    split: Annotated[str, typer.Option(help="Of the embedded benchmark: gate, or final.")] = "gate",
+    reporting: Annotated[
+        bool,
+        typer.Option("--reporting", help="Opens split final: its figures are reported, and choose nothing."),
+    ] = False,
+    tasks: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TASK,…",
+            help="speech, speaker, music, instrument-wild, instrument-pro, sound; default: all.",
+        ),
+    ] = None,
+    prompts: Annotated[
+        str | None, typer.Option(metavar="KIND,…", help="text, span, visual; default: all that apply.")
+    ] = None,
+    limit: Annotated[
+        int, typer.Option(min=1, help="Questions of each task and kind of prompt, at most.")
+    ] = 50,
+    data: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Where the embedded benchmark is built.")
+    ] = Path("data/benchmark"),
+    media: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="The recordings of a benchmark in a file.")
+    ] = None,
+    skip_missing: Annotated[
+        bool, typer.Option("--skip-missing", help="Leave out what recordings are not there for.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a separator on a benchmark, beside baselines: six tasks by text and spans. Goes on where it stopped."""
+    from dataengine.commands.eval import Asking, evaluate
+
+    asking = Asking(benchmark, split, reporting, tasks, prompts, limit, data, media, skip_missing)
+    evaluate(separator, against, asking, out, as_json)

@@ -92,6 +92,8 @@ class Worth:
     production_complexity: float = math.nan
     content_enjoyment: float = math.nan
     content_usefulness: float = math.nan
+    audio_visual: float = math.nan
+    """How well what is seen under the mask fits the target, −1..1; NaN where nothing is to be seen."""
 
     @property
     def met(self) -> bool:

@@ -8,6 +8,7 @@ from importlib import resources
 
 from pydantic import RootModel
 
+import conf
 import manifests.catalogue
 from dataengine.errors import UserError
 from dataengine.validation import validated
@@ -15,6 +16,7 @@ from dataengine.yaml_source import load_located
 from manifests.identity import normalise_prompt
 
 TABLE = "phrases_of_labels.yaml"
+STEMS_TABLE = "labels.yaml"
 
 
 class _Table(RootModel[dict[str, tuple[str, ...]]]):
@@ -31,9 +33,13 @@ class PhraseMeanings:
     @classmethod
     def load(cls) -> PhraseMeanings:
         """The table in `manifests/catalogue/`."""
-        path = str(resources.files(manifests.catalogue) / TABLE)
-        table = validated(_Table, load_located(path), "the table of phrases").root
-        return cls({label: tuple(map(normalise_prompt, phrases)) for label, phrases in table.items()})
+        return cls(_read(str(resources.files(manifests.catalogue) / TABLE)))
+
+    @classmethod
+    def with_stems(cls) -> PhraseMeanings:
+        """The same, and the table of stems' labels in `conf/prompts/`: of the instruments that play rendered music."""
+        stems = _read(str(resources.files(conf) / "prompts" / STEMS_TABLE))
+        return cls(stems | cls.load().phrases)
 
     def names(self, prompt: str, label: str) -> bool:
         """Whether a prompt names what the label stands for; what could be argued about it does not.
@@ -55,3 +61,8 @@ class PhraseMeanings:
         """
         taken = {phrase for other in others for phrase in self.of(other)}
         return next((phrase for phrase in reversed(self.of(label)) if phrase not in taken), None)
+
+
+def _read(path: str) -> dict[str, tuple[str, ...]]:
+    table = validated(_Table, load_located(path), "the table of phrases").root
+    return {label: tuple(map(normalise_prompt, phrases)) for label, phrases in table.items()}

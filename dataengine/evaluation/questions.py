@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
+from dataengine.evaluation.masked_video import MaskedVideo
 from dataengine.evaluation.phrase_meanings import PhraseMeanings
 from dataengine.evaluation.true_scenes import TrueScene, TrueSource
 from manifests.catalogue.drawing import could_be_mistaken
@@ -32,11 +33,16 @@ class Question:
     """What the prompt names: the target, or something that sounds in another scene."""
     spans: Spans = ()
     """Seconds in which the target is said to sound; none: nothing is said."""
+    video: MaskedVideo | None = None
+    """Where the target is to be seen, if anybody knows. It is not part of the prompt."""
 
     @cached_property
     def id(self) -> str:
-        """Hash of the scene, the prompt and the right answer."""
-        return stable_hash("question", self.scene.digest, str(self.wanted), self.text, repr(self.spans))
+        """Hash of the scene, the prompt, the right answer, and of where it is to be seen."""
+        seen = () if self.video is None else (self.video.digest,)
+        return stable_hash(
+            "question", self.scene.digest, str(self.wanted), self.text, repr(self.spans), *seen
+        )
 
     @property
     def place(self) -> Place:

@@ -1,0 +1,166 @@
+"""`dataengine eval`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from rich.console import Console, Group
+
+from dataengine.commands.eval_tables import LEAST_WIDTH, told
+from dataengine.errors import UserError
+from dataengine.evaluation.benchmark.embedded import FINAL, EmbeddedBenchmark
+from dataengine.evaluation.benchmark.examples import choose, hear
+from dataengine.evaluation.benchmark.hub_set import read_hub_set
+from dataengine.evaluation.benchmark.items import Benchmark
+from dataengine.evaluation.benchmark.measures import MEASURES
+from dataengine.evaluation.benchmark.page import render_evaluation
+from dataengine.evaluation.benchmark.results import Results
+from dataengine.evaluation.benchmark.scorers import Scorers
+from dataengine.evaluation.benchmark.settings import SETTINGS, PromptKind, Setting, Task
+from dataengine.evaluation.benchmark.trial import Trial
+from dataengine.evaluation.contest import Contest
+from dataengine.evaluation.contestants import bundled_specialists
+from dataengine.models.profile import Profile, ProfileModels
+from dataengine.report.formats import printable
+from dataengine.report.page import PAGE
+from dataengine.validation import suggestion
+from manifests.media import MediaError
+from trainer.named_separators import contestant_of, profile_of
+
+EMBEDDED = "embedded"
+RESULTS_FILE, ANSWERS_FOLDER = "eval.json", "answers"
+
+Kind = TypeVar("Kind", Task, PromptKind)
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What is asked, as the command line says it."""
+
+    benchmark: str
+    """`EMBEDDED`, or a Parquet file in the hub set's format."""
+    split: str
+    reporting: bool
+    """Whether its figures are for a report, and choose nothing: what split final is for."""
+    tasks: str | None
+    """With commas between; None: all of them."""
+    prompts: str | None
+    limit: int
+    data: Path
+    """Where the embedded benchmark is built."""
+    media: Path | None
+    """Of a benchmark in a file."""
+    skip_missing: bool
+
+    def settings(self) -> list[Setting]:
+        """The settings that were asked for. Raises UserError for a name that is none, or if none is left."""
+        tasks, prompts = _named(Task, self.tasks, "--tasks"), _named(PromptKind, self.prompts, "--prompts")
+        found = [each for each in SETTINGS if each.task in tasks and each.prompts in prompts]
+        if not found:
+            raise UserError(f"{self.tasks} is not asked by {self.prompts}", where="--tasks, --prompts")
+        return found
+
+    def build(self) -> tuple[Benchmark, Path | None]:
+        """The benchmark, and the list of what it must not have trained. Raises UserError."""
+        settings = self.settings()
+        if self.benchmark != EMBEDDED:
+            if self.media is None:
+                raise UserError("say where its recordings lie: --media FOLDER", where=self.benchmark)
+            read = read_hub_set(
+                Path(self.benchmark), self.media, settings, self.limit, skip_missing=self.skip_missing
+            )
+            return read, None
+        if self.split == FINAL and not self.reporting:
+            raise UserError(
+                "split final is opened for figures that are reported, never for choices; if that is what these are "
+                "for, say --reporting"
+            )
+        embedded = EmbeddedBenchmark(self.data, self.split, self.limit)
+        return embedded.build(settings), embedded.never_train
+
+
+def evaluate(separator: str, against: str | None, asking: Asking, out: Path, as_json: bool) -> None:
+    """Ask, write figures and page, and print what came of it. Raises UserError."""
+    profile = profile_of(separator)
+    other = None if against is None else profile_of(against)
+    benchmark, never_train = asking.build()
+    trial, scorers = _trial(separator, profile, against, other, benchmark, out)
+    try:
+        trial.hold()
+    except MediaError as error:
+        raise UserError(f"a recording of the benchmark cannot be read: {error}") from error
+    results = _results(trial, scorers, {"separator": profile} | ({"against": other} if other else {}))
+    page = out / PAGE
+    page.write_text(render_evaluation(results, hear(trial, choose(trial)), trial.primary), encoding="utf-8")
+    plain = results.to_dict() | {"never_train": None if never_train is None else str(never_train)}
+    (out / RESULTS_FILE).write_text(json.dumps(plain, indent=2), encoding="utf-8")
+    if as_json:
+        print(json.dumps(plain))
+    else:
+        Console(width=max(Console().width, LEAST_WIDTH)).print(Group(*told(results)))
+        print(f"figures   {out / RESULTS_FILE}\npage      {page}")
+        if never_train is not None:
+            print(f"never train on what is listed in {never_train}: dataengine index --never-train")
+
+
+def _trial(
+    separator: str,
+    profile: Profile,
+    against: str | None,
+    other: Profile | None,
+    benchmark: Benchmark,
+    out: Path,
+) -> tuple[Trial, Scorers]:
+    own = contestant_of(separator, profile)
+    theirs = None if against is None or other is None else contestant_of(against, other)
+    if theirs is not None and theirs.name == own.name:
+        theirs = replace(theirs, name=f"{theirs.name} (2)")
+    scorers = Scorers(profile)
+    console = Console(stderr=True)
+    trial = Trial(
+        benchmark=benchmark,
+        contest=Contest(out / ANSWERS_FOLDER, profile.sample_rate, scorers),
+        separator=own,
+        against=theirs,
+        specialists=bundled_specialists(lambda line: console.print(printable(line), highlight=False)),
+        roles=scorers.roles,
+    )
+    return trial, scorers
+
+
+def _results(trial: Trial, scorers: Scorers, profiles: dict[str, Profile]) -> Results:
+    benchmark = trial.benchmark
+    cards = {role: each for role, each in scorers.provenance.items() if role in scorers.roles}
+    separators = {
+        name: ProfileModels(profile).provenance(("separator",))["separator"]
+        for name, profile in profiles.items()
+    }
+    return Results(
+        benchmark=benchmark.name,
+        digest=benchmark.digest,
+        sample_rate=trial.contest.sample_rate,
+        contestants={each.name: each.digest for each in trial.contestants},
+        separator=trial.separator.name,
+        against=None if trial.against is None else trial.against.name,
+        tables=trial.tables(),
+        not_available={each.title: why for each in MEASURES if (why := trial.why_not(each)) is not None},
+        silences=trial.silences(),
+        wins=trial.wins(),
+        left_out=[(each.title, each.prompts, why) for each, why in benchmark.left_out.items()],
+        notes=benchmark.notes,
+        models=separators | cards,
+    )
+
+
+def _named(kind: type[Kind], written: str | None, option: str) -> list[Kind]:
+    if written is None:
+        return list(kind)
+    names = [each.strip() for each in written.split(",")]
+    known = [each.value for each in kind]
+    for name in names:
+        if name not in known:
+            raise UserError(f"{name!r} is none of them{suggestion(name, known)}", where=option)
+    return [kind(name) for name in names]
