@@ -14,6 +14,7 @@ BUILT_IN = {
     "aesthetics": "stages.aesthetics:Aesthetics",
     "silence_ratio": "stages.silence_ratio:SilenceRatio",
     "speech_presence": "stages.speech_presence:SpeechPresence",
+    "transcribe": "stages.transcribe:Transcribe",
     "levels": "stages.levels:Levels",
     "stem_overlap": "stages.stem_overlap:StemOverlap",
     "remix_error": "stages.remix_error:RemixError",

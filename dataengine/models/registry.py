@@ -34,6 +34,7 @@ BUILT_IN = {
     "best_of": "dataengine.models.best_of:BestOfAdapter",
     "demucs": "dataengine.models.demucs:DemucsAdapter",
     "sam_audio": "dataengine.models.sam_audio:SamAudioAdapter",
+    "whisper": "dataengine.models.whisper:WhisperAdapter",
     "spleeter": "dataengine.models.spleeter:SpleeterAdapter",
 }
 """Name in a profile → `module:Class`; the module is imported when a profile names the adapter."""

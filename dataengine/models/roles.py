@@ -26,6 +26,7 @@ ROLES = (
     "scene_complexity_scorer",
     "voice_activity_detector",
     "gender_classifier",
+    "transcriber",
     "enhancer",
     "separator",
     "codec",
@@ -238,6 +239,24 @@ class GenderClassifier(Model, Protocol):
 
     def classify(self, waveforms: Sequence[Waveform], sample_rate: int) -> list[Gender]:
         """An opinion of the voice in each waveform."""
+        ...
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What is said in a waveform."""
+
+    text: str
+    """Empty where nothing is."""
+    language: str
+    """As the model calls it: `en`, `yue`."""
+
+
+class Transcriber(Model, Protocol):
+    """Writes down what is said (Whisper)."""
+
+    def transcribe(self, waveforms: Sequence[Waveform], sample_rate: int) -> list[Transcript]:
+        """What is said in each waveform."""
         ...
 
 

@@ -45,6 +45,7 @@ def test_the_embedded_profile_fills_the_roles_of_the_pipelines():
         "captioner",
         "phrase_extractor",
         "aesthetics_scorer",
+        "transcriber",
         "codec",
         "object_tracker",
         "audio_visual_scorer",
