@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import soundfile
 import soxr
 
 from dataengine.models.overlapping_windows import Window, crossfaded
-from dataengine.models.roles import Matrix
+from dataengine.models.roles import Matrix, SpanPredictor, Spans, Waveform
 from manifests.media import Recording, open_recording
 from trainer.flow.sampling import SamplingConfig
 from trainer.separator import Piece, Prompted, Separator
@@ -28,6 +29,7 @@ def separate_file(
     prompt: Prompted,
     sampling: SamplingConfig,
     on_progress: Callable[[float], None],
+    predictor: SpanPredictor | None = None,
 ) -> None:
     """Write target and residual, mono float32 at the recording's own rate.
 
@@ -39,12 +41,13 @@ def separate_file(
         prompt: what is wanted; its own mixture is not looked at.
         sampling: steps and solver.
         on_progress: told how many seconds are done.
+        predictor: says in each window when what the prompt's text names is heard, in place of the prompt's spans.
 
     Raises MediaError or OSError for a recording that cannot be read.
     """
     with open_recording(uri) as recording:
         rate = recording.info.sample_rate
-        heard = _heard(separator, recording, prompt, sampling)
+        heard = _heard(separator, recording, prompt, sampling, predictor)
         with ExitStack() as stack:
             files = {
                 name: stack.enter_context(soundfile.SoundFile(out / name, "w", rate, 1, "FLOAT"))
@@ -62,23 +65,39 @@ def separate_file(
 
 
 def _heard(
-    separator: Separator, recording: Recording, prompt: Prompted, sampling: SamplingConfig
+    separator: Separator,
+    recording: Recording,
+    prompt: Prompted,
+    sampling: SamplingConfig,
+    predictor: SpanPredictor | None,
 ) -> Iterator[Matrix]:
     """Target and residual [2, samples] at the separator's rate, stretch by stretch."""
     rate = separator.sample_rate
     windows = separator.windows(round(recording.info.duration * rate))
 
+    def piece(window: Window) -> Piece:
+        mixture = recording.read(window.start / rate, window.length / rate, rate)
+        spans = prompt.spans if predictor is None else _predicted(predictor, prompt, window, mixture, rate)
+        return Piece(replace(prompt, spans=spans), window, mixture)
+
     def separated() -> Iterator[tuple[Window, Matrix]]:
         while some := list(islice(windows, separator.windows_a_batch)):
-            pieces = [
-                Piece(prompt, each, recording.read(each.start / rate, each.length / rate, rate))
-                for each in some
-            ]
+            pieces = [piece(each) for each in some]
             found = separator.hear_pieces(pieces, sampling)
             for window, heard in zip(some, found, strict=True):
                 yield window, np.stack([heard.target, heard.residual])
 
     yield from crossfaded(separated())
+
+
+def _predicted(
+    predictor: SpanPredictor, prompt: Prompted, window: Window, mixture: Waveform, sample_rate: int
+) -> Spans:
+    """When what the text names is heard in a window, in seconds of the recording; nothing is said if it is not."""
+    assert prompt.text is not None
+    (spans,) = predictor.predict([prompt.text], [mixture], sample_rate)
+    begin = window.start / sample_rate
+    return tuple((begin + start, begin + end) for start, end in spans)
 
 
 def _at_rate(stretches: Iterator[Matrix], from_rate: int, to_rate: int) -> Iterator[Matrix]:

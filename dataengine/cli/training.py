@@ -35,6 +35,9 @@ def separate(
     span: Annotated[
         list[str] | None, typer.Option(metavar="START,END", help="Seconds in which it sounds.")
     ] = None,
+    predict_spans: Annotated[
+        bool, typer.Option("--predict-spans", help="Find out when it sounds, and tell the separator.")
+    ] = False,
     remove: Annotated[bool, typer.Option("--remove", help="Write only what is left without it.")] = False,
     separator: Annotated[
         str,
@@ -46,10 +49,10 @@ def separate(
     seed: Annotated[int, typer.Option(min=0, help="Of the noise that the flow starts from.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Take a sound out of a recording: target and what is left, which add up to it."""
+    """Take a sound out of a recording: target and what is left, which add up to it if the separator's codec allows."""
     from dataengine.commands.separate import separate
 
-    separate(recording, out, text, span or [], remove, separator, steps, seed, as_json)
+    separate(recording, out, text, span or [], predict_spans, remove, separator, steps, seed, as_json)
 
 
 def evaluate(

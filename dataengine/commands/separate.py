@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dataengine.errors import UserError
+from dataengine.models.profile import Profile, ProfileModels
 from manifests.media import MediaError, probe
 from manifests.progress import Progress
 from trainer.separating_files import RESIDUAL_FILE, TARGET_FILE, separate_file
@@ -21,6 +22,7 @@ def separate(
     out: Path,
     text: str | None,
     spans: Sequence[str],
+    predict_spans: bool,
     remove: bool,
     separator: str,
     steps: int | None,
@@ -30,8 +32,14 @@ def separate(
     """Separate one recording and say where the stems are."""
     if text is None and not spans:
         raise UserError("say what to take out: --text 'dog barking', or --span 1.0,2.5 where it sounds")
+    if predict_spans and (text is None or spans):
+        raise UserError(
+            "spans are predicted from a text alone: give --text, and no --span", where="--predict-spans"
+        )
     marked = tuple(_span(each) for each in spans)
     loaded = Separator.from_pretrained(separator)
+    models = ProfileModels(Profile.load(loaded.config.profile))
+    predictor = models.load("span_predictor") if predict_spans else None
     sampling = loaded.config.sampling if steps is None else replace(loaded.config.sampling, steps=steps)
     prompt = Prompted(np.zeros(0, dtype=np.float32), text, marked, seed)
     out.mkdir(parents=True, exist_ok=True)
@@ -39,7 +47,7 @@ def separate(
         seconds = probe(uri).duration
         with Progress("Separating", total=seconds, unit="s") as progress:
             files = (RESIDUAL_FILE,) if remove else (TARGET_FILE, RESIDUAL_FILE)
-            separate_file(loaded, uri, out, files, prompt, sampling, progress.update)
+            separate_file(loaded, uri, out, files, prompt, sampling, progress.update, predictor)
     except (MediaError, FileNotFoundError) as error:
         raise UserError(f"cannot be read: {error}", where=uri) from error
     written = {Path(file).stem: str(out / file) for file in files}

@@ -33,13 +33,7 @@ class LabelBridgeAdapter(Adapter):
 
     def load(self, card: ModelCard, runtime: Runtime, parts: Mapping[str, Any]) -> LabelBridge:
         """See Adapter. Raises UserError for a text encoder that gives no vector for a whole text."""
-        encoder = parts["text_encoder"]
-        if not hasattr(encoder, "encode"):
-            raise UserError(
-                f"the text encoder {encoder.card.adapter!r} gives vectors of tokens and none of a whole text; name "
-                "another one in the profile, such as minilm"
-            )
-        return LabelBridge(card, parts["tagger"], encoder, self.temperature)
+        return LabelBridge.of(card, parts, self.temperature)
 
 
 class LabelBridge:
@@ -51,6 +45,17 @@ class LabelBridge:
         self._encoder = encoder
         self._temperature = temperature
         self._class_vectors = encoder.encode(tagger.classes)
+
+    @classmethod
+    def of(cls, card: ModelCard, parts: Mapping[str, Any], temperature: float) -> LabelBridge:
+        """From loaded models. Raises UserError for a text encoder that gives no vector for a whole text."""
+        encoder = parts["text_encoder"]
+        if not hasattr(encoder, "encode"):
+            raise UserError(
+                f"the text encoder {encoder.card.adapter!r} gives vectors of tokens and none of a whole text; name "
+                "another one in the profile, such as minilm"
+            )
+        return cls(card, parts["tagger"], encoder, temperature)
 
     def score(self, texts: Sequence[str], waveforms: Sequence[Waveform], sample_rate: int) -> list[ClipScore]:
         """See TextAudioScorer; the clip is described by each class's highest frame."""

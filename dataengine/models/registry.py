@@ -31,6 +31,8 @@ BUILT_IN = {
     "openai_audio_server": "dataengine.models.openai_server:OpenAiAudioServerAdapter",
     "enhancer_router": "dataengine.models.enhancer_router:EnhancerRouterAdapter",
     "t5": "dataengine.models.t5:T5Adapter",
+    "bridge_spans": "dataengine.models.bridge_spans:BridgeSpansAdapter",
+    "pe_frames": "dataengine.models.pe_frames:PeFramesAdapter",
     "best_of": "dataengine.models.best_of:BestOfAdapter",
     "demucs": "dataengine.models.demucs:DemucsAdapter",
     "sam_audio": "dataengine.models.sam_audio:SamAudioAdapter",

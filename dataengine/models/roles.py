@@ -29,6 +29,7 @@ ROLES = (
     "transcriber",
     "enhancer",
     "separator",
+    "span_predictor",
     "codec",
     "object_tracker",
     "audio_visual_scorer",
@@ -39,6 +40,8 @@ in `trainer/codec/role.py`."""
 Waveform: TypeAlias = "np.ndarray[Any, np.dtype[np.float32]]"
 Matrix: TypeAlias = "np.ndarray[Any, np.dtype[np.float32]]"
 Frames: TypeAlias = "np.ndarray[Any, np.dtype[np.uint8]]"
+Spans: TypeAlias = tuple[tuple[float, float], ...]
+"""Start and end of each, in seconds; sorted, not touching."""
 
 
 @dataclass(frozen=True)
@@ -336,6 +339,14 @@ class Enhancer(Model, Protocol):
 
     def enhance(self, waveforms: Sequence[Waveform], sample_rate: int) -> list[Enhanced]:
         """The speech in each waveform."""
+        ...
+
+
+class SpanPredictor(Model, Protocol):
+    """Says when what a text names is heard (PE-A-Frame in the reference)."""
+
+    def predict(self, texts: Sequence[str], waveforms: Sequence[Waveform], sample_rate: int) -> list[Spans]:
+        """When each text is heard in the waveform at the same place; none if it is not."""
         ...
 
 

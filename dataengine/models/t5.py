@@ -6,20 +6,18 @@ The reference's separator reads `t5-base`: 768 numbers a token. It gives no vect
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from dataengine.errors import UserError
 from dataengine.models.adapter import Runtime
 from dataengine.models.libraries import Library
 from dataengine.models.remembered import Remembered
 from dataengine.models.roles import Matrix, ModelCard
+from dataengine.models.tokenizer_file import TOKENIZER_FILE, read_tokenizer
 from dataengine.models.torch_inference import Precision, TorchInference, as_matrix, start_torch
 from dataengine.models.transformers_model import load_pretrained
 from dataengine.models.weighted import Licence, WeightedAdapter
 
 MAX_TOKENS = 512  # what T5 was trained with, and the reference's limit: longer texts are cut
-SPARE_ROWS = 128  # tables are filled up to a multiple of this: 32,100 tokens of t5-base, 32,128 rows
 REMEMBERED = 1_024  # texts whose states are kept, some 30 KB each
 
 
@@ -28,7 +26,7 @@ class T5Adapter(WeightedAdapter):
 
     role = "text_encoder"
     libraries = (Library("transformers", extra="separator"),)
-    wanted = (("config.json",), ("model.safetensors", "pytorch_model.bin"), ("tokenizer.json",))
+    wanted = (("config.json",), ("model.safetensors", "pytorch_model.bin"), (TOKENIZER_FILE,))
     published = {
         f"google-t5/t5-{size}": Licence(name="Apache-2.0", commercial=True)
         for size in ("small", "base", "large", "3b", "11b")
@@ -43,7 +41,8 @@ class T5Adapter(WeightedAdapter):
         folder = self.weight_sets()[0].place()
         inference = start_torch(runtime, self.precision)
         model = load_pretrained(T5EncoderModel, folder, self.weights).to(inference.device)
-        return T5(card, model, _tokenizer(folder, model.config.vocab_size, self.weights), inference)
+        tokenizer = read_tokenizer(folder, model.config.vocab_size, MAX_TOKENS, self.weights)
+        return T5(card, model, tokenizer, inference)
 
 
 class T5:
@@ -77,17 +76,3 @@ class T5:
         with self._inference():
             found = self._model(input_ids=torch.tensor([tokens], device=self._inference.device))
         return as_matrix(found.last_hidden_state[0])
-
-
-def _tokenizer(folder: Path, rows: int, source: str) -> Any:
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokens = tokenizer.get_vocab_size()
-    if not rows - SPARE_ROWS < tokens <= rows:
-        raise UserError(
-            f"the tokenizer of {source} has {tokens:,} tokens and the model {rows:,}: they do not belong together"
-        )
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(MAX_TOKENS)
-    return tokenizer

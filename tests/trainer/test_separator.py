@@ -14,12 +14,13 @@ from typer.testing import CliRunner
 from dataengine import Separator
 from dataengine.cli import app
 from dataengine.errors import UserError
+from dataengine.models.overlapping_windows import crossfaded
 from trainer.codec import MdctConfig
 from trainer.codec.pretrained import PretrainedCodecConfig
 from trainer.flow.sampling import SamplingConfig
 from trainer.model import ModelConfig, SeparationModel
 from trainer.presets import PRESETS
-from trainer.separator import Prompted, SeparatorConfig
+from trainer.separator import Piece, Prompted, SeparatorConfig
 
 RATE = 16_000
 
@@ -183,11 +184,40 @@ def test_a_file_is_separated_as_an_array_is(separator, mixture, tmp_path, rate):
     assert np.sqrt(np.mean((target - expected) ** 2)) < 0.02 * np.sqrt(np.mean(expected**2))
 
 
-def stems_of_a_file(folder: Path, mixture: np.ndarray, rate: int) -> list[np.ndarray]:
+def test_predicted_spans_are_told_to_the_separator(separator, models, real_sound, tmp_path):
+    """A banjo that begins late in a recording of two windows."""
+    separator.config = replace(separator.config, window_seconds=4.0, overlap_seconds=1.0)
+    separator.model.dit.spans.gate.data.fill_(3)
+    separator.model.dit.spans.embedding.weight.data *= 100
+    separator.save_pretrained(tmp_path / "saved")
+    mixture = real_sound("speech", seconds=7.0).numpy()
+    mixture[4 * RATE :] += real_sound("instrument", "banjo", seconds=3.0).numpy()
+    predictor = models.load("span_predictor")
+    (early,), (late,) = (
+        predictor.predict(["banjo"], [mixture[start * RATE : (start + 4) * RATE]], RATE) for start in (0, 3)
+    )
+    assert late
+    spans = {0: early, 3 * RATE: tuple((3 + start, 3 + end) for start, end in late)}
+    loaded = Separator.from_pretrained(tmp_path / "saved")
+    pieces = [
+        Piece(Prompted(mixture, "banjo", spans[each.start]), each, mixture[each.start : each.end])
+        for each in loaded.windows(len(mixture))
+    ]
+    windows = [
+        (each.window, heard.target) for each, heard in zip(pieces, loaded.hear_pieces(pieces), strict=True)
+    ]
+    expected = np.concatenate(list(crossfaded(windows)))
+    target, _ = stems_of_a_file(tmp_path, mixture, RATE, "--predict-spans")
+    np.testing.assert_allclose(target, expected, atol=1e-6)
+    plain, _ = stems_of_a_file(tmp_path, mixture, RATE)
+    assert np.abs(plain - target).max() > 1e-4
+
+
+def stems_of_a_file(folder: Path, mixture: np.ndarray, rate: int, *more: str) -> list[np.ndarray]:
     """Target and residual that the command writes of a recording, by the separator in `saved`."""
     soundfile.write(folder / "mixture.wav", mixture, rate, subtype="FLOAT")
     arguments = ["separate", str(folder / "mixture.wav"), "--text", "banjo", "-o", str(folder / "out")]
-    result = CliRunner().invoke(app, [*arguments, "--separator", str(folder / "saved")])
+    result = CliRunner().invoke(app, [*arguments, "--separator", str(folder / "saved"), *more])
     assert result.exit_code == 0, result.output
     return [soundfile.read(folder / "out" / f"{n}.wav", dtype="float32")[0] for n in ("target", "residual")]
 
@@ -208,6 +238,7 @@ def test_removing_leaves_the_residual_alone(separator, mixture, tmp_path):
     [
         ([], "say what to take out"),
         (["--span", "2,1"], "a span is START,END"),
+        (["--predict-spans", "--span", "1,2"], "spans are predicted from a text alone"),
         (["--text", "rain", "missing"], "missing"),
     ],
 )
