@@ -27,6 +27,8 @@ BUILT_IN = {
     "laion_clap": "dataengine.models.laion_clap:LaionClapAdapter",
     "audiobox": "dataengine.models.audiobox:AudioboxAdapter",
     "production_complexity": "dataengine.models.production_complexity:ProductionComplexityAdapter",
+    "audio_language": "dataengine.models.audio_language:AudioLanguageAdapter",
+    "language_model": "dataengine.models.language_model:LanguageModelAdapter",
     "openai_server": "dataengine.models.openai_server:OpenAiServerAdapter",
     "openai_audio_server": "dataengine.models.openai_server:OpenAiAudioServerAdapter",
     "enhancer_router": "dataengine.models.enhancer_router:EnhancerRouterAdapter",

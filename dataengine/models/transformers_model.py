@@ -6,6 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from dataengine.errors import UserError
+from dataengine.models.weights import WantedFiles
+
+LANGUAGE_MODEL_FILES: WantedFiles = (
+    ("config.json",),
+    ("model.safetensors", "model.safetensors.index.json model-*.safetensors"),
+    ("tokenizer.json", "vocab.json merges.txt"),
+    ("tokenizer_config.json",),
+    ("special_tokens_map.json", ""),
+    ("added_tokens.json", ""),
+    ("chat_template.jinja", "chat_template.json", ""),
+    ("generation_config.json", ""),
+)
+"""What a model that writes text is made from, whole or in pieces."""
 
 
 def load_pretrained(kind: Any, folder: Path, source: str, **options: Any) -> Any:
