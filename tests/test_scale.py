@@ -13,7 +13,7 @@ from dataengine.scale import GroupPlan, Rates, ScaleEstimate, estimate
 
 RAY_SECONDS = 0.02
 """Between two slices."""
-DRIVER = Rehearsal("/tmp", planning=Line(0.1, 1e-5), finishing=Line(0.2, 4e-5), packing=Line(0.3, 2e-9))
+DRIVER = Rehearsal("folder", planning=Line(0.1, 1e-5), finishing=Line(0.2, 4e-5), packing=Line(0.3, 2e-9))
 seconds = st.floats(min_value=1e-3, max_value=100.0)
 workers = st.integers(min_value=1, max_value=5000)
 units = st.integers(min_value=1, max_value=10**9)

@@ -175,7 +175,8 @@ def _probed(
     pipeline: Pipeline, given: PipelineArguments, windows: int, expected: ExpectedWork
 ) -> Measurement:
     workers = _workers_here(pipeline)
-    shape = ProbeShape.of(windows, pipeline.engine, workers)
+    with open_table(pipeline.input) as manifest:
+        shape = ProbeShape.of(min(windows, manifest.metadata.num_rows), pipeline.engine, workers)
     with tempfile.TemporaryDirectory(prefix="dataengine-") as folder, engine_errors():
         run_dir = str(probe(given.file, given.overrides, given.stages, pipeline.input, shape, Path(folder)))
         rates = rates_of_run(run_dir, [stage.name() for stage in pipeline.stages])
@@ -187,8 +188,14 @@ def _probed(
 
 
 def _rehearse(run_dir: str, pipeline: Pipeline, expected: ExpectedWork) -> Rehearsal:
-    with Console(stderr=True).status("rehearsing planning, finishing and packing …"):
-        return rehearse(Storage.at(run_dir), expected.units, pipeline.engine.slice_units, pipeline.pack)
+    try:
+        with Console(stderr=True).status("rehearsing planning, finishing and packing …"):
+            return rehearse(Storage.at(run_dir), expected.units, pipeline.engine.slice_units, pipeline.pack)
+    except OSError as error:
+        raise UserError(
+            f"finishing cannot be rehearsed: {error}; the run's parts must be there, and room for a gigabyte in the "
+            "temporary folder (TMPDIR)"
+        ) from error
 
 
 def _estimate(

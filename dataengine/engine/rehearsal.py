@@ -94,9 +94,9 @@ class Example:
     footer: dict[bytes, bytes]
     """What the first part says of itself."""
     audio: tuple[bytes, ...]
-    """As stored, of the first of `stored`."""
+    """Of each row of `stored`, as its part holds it."""
     stored: pa.Table
-    """Rows with audio."""
+    """Some rows with audio, kept ones if there are any."""
 
     @classmethod
     def of(cls, run: Storage) -> Example:
@@ -137,7 +137,7 @@ class Example:
 def rehearse(run: Storage, units: int, slice_units: int, pack: PackSettings) -> Rehearsal:
     """Try the driver's steps for a run of `units` units like those of `run`, in slices of `slice_units`.
 
-    Raises OSError if the temporary folder has no room for about a gigabyte.
+    Raises OSError if the parts cannot be read, or the temporary folder has no room for about a gigabyte.
     """
     example = Example.of(run)
     rows_a_part = max(1, round(slice_units * example.rows_a_unit))
@@ -170,7 +170,9 @@ def _line(count: int, step: Callable[[Path, int], float]) -> Line:
         with tempfile.TemporaryDirectory(prefix="dataengine-") as folder:
             seconds.append(step(Path(folder), size))
     _, one, all_of_them = seconds
-    each = max(0.0, all_of_them - one) / max(1, count - 1)
+    if count == 1 or all_of_them <= one:
+        return Line(0.0, all_of_them / count)
+    each = (all_of_them - one) / (count - 1)
     return Line(max(0.0, one - each), each)
 
 
