@@ -356,10 +356,10 @@ class ObjectTracker(Model, Protocol):
     Which of a prompt's fields it goes by, its adapter says (`Adapter.prompts`).
     """
 
-    def track(self, frames: Sequence[Frames], prompts: Sequence[Prompt], frame_rate: float) -> list[Frames]:
+    def track(self, frames: Sequence[Frames], prompts: Sequence[Prompt], hop_seconds: float) -> list[Frames]:
         """For each clip of frames [time, height, width, 3] a mask [time, height, width]; 1 = the object, 0 = the rest.
 
-        Frame `i` of a clip is seen at `i / frame_rate` seconds. Raises ValueError for a prompt that lacks what the
+        Frame `i` of a clip is seen at `i · hop_seconds`. Raises ValueError for a prompt that lacks what the
         tracker goes by.
         """
         ...

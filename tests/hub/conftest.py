@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from audiobox_checkpoint import write_audiobox_folder
 from clap_checkpoints import Claps, write_claps
+from sam_checkpoints import Sam2s, write_sam2s, write_small_sam2, write_small_sam3
 from t5_checkpoint import write_t5_folder
 from written_profiles import RATE, models_of
 
@@ -50,7 +51,22 @@ def t5_folder(tmp_path_factory) -> Path:
     return write_t5_folder(tmp_path_factory.mktemp("t5"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
+def sam2s(tmp_path_factory) -> Sam2s:
+    return write_sam2s(tmp_path_factory.mktemp("sam2"))
+
+
+@pytest.fixture(scope="session")
+def small_sam2(tmp_path_factory) -> Path:
+    return write_small_sam2(tmp_path_factory.mktemp("small_sam2"))
+
+
+@pytest.fixture(scope="session")
+def small_sam3(tmp_path_factory) -> Path:
+    return write_small_sam3(tmp_path_factory.mktemp("small_sam3"))
+
+
+@pytest.fixture(scope="session")
 def load_model(tmp_path_factory) -> Callable[..., Any]:
     """`load_model(role, adapter, **options)`: a model as a profile file of the user's gives it."""
 
