@@ -220,6 +220,9 @@ class _WatchedModels:
         self.loaded.add(role)
         return self._models.load(role)
 
+    def adapter(self, role: str) -> Any:
+        return self._models.adapter(role)
+
     def provenance(self, roles: tuple[str, ...]) -> dict[str, dict[str, Any]]:
         return self._models.provenance(roles)
 

@@ -18,6 +18,7 @@ BUILT_IN = {
     "levels": "stages.levels:Levels",
     "stem_overlap": "stages.stem_overlap:StemOverlap",
     "remix_error": "stages.remix_error:RemixError",
+    "track": "stages.track:Track",
     "filter": "stages.filter:Filter",
     "spans": "stages.spans:Spans",
     "fingerprint": "stages.fingerprint:Fingerprint",

@@ -34,6 +34,10 @@ class ModelSource(Protocol):
         """The model that fills `role` in the pipeline's profile."""
         ...
 
+    def adapter(self, role: str) -> Any:
+        """What the profile says of the model that fills `role`. Loads nothing."""
+        ...
+
     def provenance(self, roles: tuple[str, ...]) -> dict[str, dict[str, Any]]:
         """For each role: adapter, version, digest of the weights, licence. Loads nothing."""
         ...

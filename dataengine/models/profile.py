@@ -82,6 +82,10 @@ class ProfileModels:
         """The model that fills `role`. Raises UserError if there is none or its weights are missing."""
         return Timed(_model(self._key, role))
 
+    def adapter(self, role: str) -> Adapter:
+        """The adapter of a role. Raises UserError if the profile has no model for it."""
+        return self.profile.adapter(role)
+
     def provenance(self, roles: tuple[str, ...]) -> dict[str, dict[str, Any]]:
         """The fields of ModelCard and the `options`, for each role and the roles its model is built from.
 
