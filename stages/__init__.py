@@ -19,6 +19,7 @@ BUILT_IN = {
     "stem_overlap": "stages.stem_overlap:StemOverlap",
     "remix_error": "stages.remix_error:RemixError",
     "track": "stages.track:Track",
+    "audio_visual": "stages.audio_visual:AudioVisual",
     "filter": "stages.filter:Filter",
     "spans": "stages.spans:Spans",
     "fingerprint": "stages.fingerprint:Fingerprint",

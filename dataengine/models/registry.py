@@ -31,6 +31,7 @@ BUILT_IN = {
     "language_model": "dataengine.models.language_model:LanguageModelAdapter",
     "openai_server": "dataengine.models.openai_server:OpenAiServerAdapter",
     "openai_audio_server": "dataengine.models.openai_server:OpenAiAudioServerAdapter",
+    "imagebind": "dataengine.models.imagebind:ImageBindAdapter",
     "sam2": "dataengine.models.sam2:Sam2Adapter",
     "sam2_transformers": "dataengine.models.sam2_transformers:Sam2TransformersAdapter",
     "sam3": "dataengine.models.sam3:Sam3Adapter",

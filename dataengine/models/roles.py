@@ -373,7 +373,12 @@ class AudioVisualScorer(Model, Protocol):
         waveforms: Sequence[Waveform],
         sample_rate: int,
         frames: Sequence[Frames],
-        masks: Sequence[Frames],
+        masks: Sequence[Frames | None],
+        hop_seconds: float,
     ) -> Matrix:
-        """[waveforms], −1..1."""
+        """[waveforms], the agreement of each with the frames at the same place where its mask is 1, −1..1.
+
+        Without a mask the whole frame counts. Frame `i` is seen at `i · hop_seconds` of the waveform; there is at
+        least one.
+        """
         ...

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from audiobox_checkpoint import write_audiobox_folder
 from clap_checkpoints import Claps, write_claps
+from imagebind_checkpoint import SmallImageBind, write_imagebind
 from sam_checkpoints import Sam2s, write_sam2s, write_small_sam2, write_small_sam3
 from t5_checkpoint import write_t5_folder
 from written_profiles import RATE, models_of
@@ -49,6 +50,11 @@ def audiobox_folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def t5_folder(tmp_path_factory) -> Path:
     return write_t5_folder(tmp_path_factory.mktemp("t5"))
+
+
+@pytest.fixture(scope="session")
+def imagebind(tmp_path_factory) -> SmallImageBind:
+    return write_imagebind(tmp_path_factory.mktemp("imagebind"))
 
 
 @pytest.fixture(scope="session")
