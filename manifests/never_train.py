@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dataengine.errors import UserError
@@ -60,29 +62,35 @@ def read_never_train(uri: str) -> NeverTrain:
 
 
 def write_never_train(path: Path, files: Sequence[Path]) -> None:
-    """Write the list of these files, unless it is there and newer than each of them.
+    """Write the list of these files; what an earlier list says of files that are older than it stays.
 
     A file that cannot be read has a row without fingerprints.
     """
-    if path.exists() and _is_of(path, files):
+    listed = pq.read_table(path) if path.exists() else FACTS_SCHEMA.empty_table()
+    known = set(_unchanged(path, files))
+    kept = listed.filter(pc.is_in(listed["uri"], pa.array(sorted(known), pa.string())))
+    missing = [each for each in map(str, files) if each not in set(kept["uri"].to_pylist())]
+    if path.exists() and not missing and kept.num_rows == listed.num_rows:
         return
-    done, found = 0, []
-    with Progress("Taking fingerprints", total=len(files), unit="files") as progress:
-        for batch in probe_files(list(map(str, files)), Fingerprints(all=True)):
-            found.append(batch)
-            done += batch.num_rows
-            progress.update(done)
     unfinished = path.with_suffix(".unfinished")
-    pq.write_table(pa.Table.from_batches(found, FACTS_SCHEMA), unfinished)
+    pq.write_table(pa.concat_tables([kept, _fingerprints(missing)]), unfinished)
     os.replace(unfinished, path)
 
 
-def _is_of(path: Path, files: Sequence[Path]) -> bool:
-    listed = pq.read_table(path, columns=["uri"]).column("uri").to_pylist()
-    written = path.stat().st_mtime
-    return sorted(listed) == sorted(map(str, files)) and all(
-        each.stat().st_mtime <= written for each in files
-    )
+def _fingerprints(files: Sequence[str]) -> pa.Table:
+    found: list[pa.RecordBatch] = []
+    if files:
+        with Progress("Taking fingerprints", total=len(files), unit="files") as progress:
+            for batch in probe_files(files, Fingerprints(all=True)):
+                found.append(batch)
+                progress.update(sum(each.num_rows for each in found))
+    return pa.Table.from_batches(found, FACTS_SCHEMA)
+
+
+def _unchanged(path: Path, files: Sequence[Path]) -> Iterator[str]:
+    """The files that were not written since the list was."""
+    written = path.stat().st_mtime if path.exists() else -math.inf
+    return (str(each) for each in files if each.stat().st_mtime <= written)
 
 
 def _checked(ids: frozenset[str], uri: str) -> frozenset[str]:

@@ -21,11 +21,10 @@ from dataengine.evaluation.benchmark.settings import PromptKind, Setting, Task
 from dataengine.evaluation.phrase_meanings import PhraseMeanings
 from dataengine.evaluation.questions import Question, absences, extractions, with_true_spans
 from dataengine.evaluation.true_scenes import TrueScene, read_scenes
-from manifests.catalogue.demo import DemoSplit, build_demo
+from manifests.catalogue.demo import build_demo
 from manifests.catalogue.drawing import SCENE_TYPES, SPEECH_SPEECH
 from manifests.catalogue.fetch import file_path
 from manifests.catalogue.labelled import LabelledSplit, make_labelled
-from manifests.catalogue.music import pieces_of
 from manifests.catalogue.recordings import clips_of
 from manifests.never_train import write_never_train
 
@@ -33,6 +32,7 @@ GATE, FINAL = "gate", "final"
 SPLITS = (GATE, FINAL)
 SCENES_A_QUESTION = 5
 """So many scenes hold about one source of each kind that is asked for, of the rarest: an instrument."""
+WINDOWS_A_PIECE = 4
 SPEECH, MUSIC = "speech", "music"
 NO_VIDEO = "the catalogue has no video"
 
@@ -119,16 +119,16 @@ class EmbeddedBenchmark:
 
     @cached_property
     def _scenes(self) -> list[TrueScene]:
-        return _read(self._demo("scenes", SCENES_A_QUESTION * self.limit, SCENE_TYPES))
+        return self._mixed("scenes", SCENES_A_QUESTION * self.limit, SCENE_TYPES)
 
     @cached_property
     def _speakers(self) -> list[TrueScene]:
-        return _read(self._demo("speakers", math.ceil(self.limit / 2), (SPEECH_SPEECH,)))
+        return self._mixed("speakers", math.ceil(self.limit / 2), (SPEECH_SPEECH,))
 
     @cached_property
     def _ensembles(self) -> list[TrueScene]:
         make_labelled(self._labelled.directory, [self.split], recordings=self._recordings)
-        return ensembles(self._labelled.music, math.ceil(self.limit / (2 * len(pieces_of(self.split)))))
+        return ensembles(self._labelled.music, WINDOWS_A_PIECE)
 
     @property
     def _labelled(self) -> LabelledSplit:
@@ -138,16 +138,11 @@ class EmbeddedBenchmark:
     def _recordings(self) -> Path:
         return (self.data.parent / "recordings").resolve()
 
-    def _demo(self, what: str, count: int, types: tuple[str, ...]) -> DemoSplit:
+    def _mixed(self, what: str, count: int, types: tuple[str, ...]) -> list[TrueScene]:
+        """So many scenes, named by what they are: with another count the first ones are the same."""
         folder = self.data / f"{self.split}-{what}-{count}"
         (demo,) = build_demo(folder, {self.split: count}, recordings=self._recordings, types=types)
-        return demo
-
-
-def _read(demo: DemoSplit) -> list[TrueScene]:
-    """The scenes of a folder; its name tells them from those of another."""
-    scenes = read_scenes(demo.truth).values()
-    return [replace(scene, name=f"{demo.directory.name}/{scene.name}") for scene in scenes]
+        return [replace(each, name=f"{what}/{each.name}") for each in read_scenes(demo.truth).values()]
 
 
 def _voices(split: str) -> str:

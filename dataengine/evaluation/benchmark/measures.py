@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 
 from dataengine.evaluation.asking import Worth
 from dataengine.evaluation.benchmark.scorers import AESTHETICS, AUDIO_VISUAL, TEXT_AUDIO
@@ -30,12 +31,18 @@ class Measure:
     """Decimals that mean something."""
 
 
+def _rating(name: str, about: str, tie: float | None = None) -> Measure:
+    """What an aesthetics scorer says, from 1 to 10."""
+    title = name.replace("_", " ").capitalize()
+    return Measure(name, title, "1 to 10", about, attrgetter(name), needs=AESTHETICS, tie=tie, places=2)
+
+
 SI_SDR = Measure(
     "si_sdr_improvement",
     "SI-SDR improvement",
     "dB",
     "How much nearer the true target the answer is than the mixture, whatever its level, where both stems sound.",
-    lambda worth: worth.target_gain,
+    attrgetter("target_gain"),
     needs=TRUE_STEMS,
     tie=0.1,
 )
@@ -44,7 +51,7 @@ SDR = Measure(
     "SDR improvement",
     "dB",
     "The same with a wrong level counted as an error.",
-    lambda worth: worth.sdr_gain,
+    attrgetter("sdr_gain"),
     needs=TRUE_STEMS,
     tie=0.1,
 )
@@ -53,7 +60,7 @@ RESIDUAL = Measure(
     "SI-SDR improvement of the residual",
     "dB",
     "How much nearer the true rest is what is left when the target is taken out.",
-    lambda worth: worth.residual_gain,
+    attrgetter("residual_gain"),
     needs=TRUE_STEMS,
     tie=0.1,
 )
@@ -62,54 +69,26 @@ TEXT = Measure(
     "Text–audio score",
     "",
     "How well the prompt describes the answer, on the scale of the profile's scorer. It hears no artefacts.",
-    lambda worth: worth.text_audio,
+    attrgetter("text_audio"),
     needs=TEXT_AUDIO,
     tie=0.01,
     places=2,
 )
-QUALITY = Measure(
-    "production_quality",
-    "Production quality",
-    "1 to 10",
-    "How well recorded and produced a listener would find the answer.",
-    lambda worth: worth.production_quality,
-    needs=AESTHETICS,
-    tie=0.1,
-    places=2,
+QUALITY = _rating(
+    "production_quality", "How well recorded and produced a listener would find the answer.", tie=0.1
 )
-COMPLEXITY = Measure(
+COMPLEXITY = _rating(
     "production_complexity",
-    "Production complexity",
-    "1 to 10",
     "How much sounds at once in the answer; low for a clean single source, and for silence.",
-    lambda worth: worth.production_complexity,
-    needs=AESTHETICS,
-    places=2,
 )
-ENJOYMENT = Measure(
-    "content_enjoyment",
-    "Content enjoyment",
-    "1 to 10",
-    "How much a listener would like the answer.",
-    lambda worth: worth.content_enjoyment,
-    needs=AESTHETICS,
-    places=2,
-)
-USEFULNESS = Measure(
-    "content_usefulness",
-    "Content usefulness",
-    "1 to 10",
-    "How well the answer would serve as material to create with.",
-    lambda worth: worth.content_usefulness,
-    needs=AESTHETICS,
-    places=2,
-)
+ENJOYMENT = _rating("content_enjoyment", "How much a listener would like the answer.")
+USEFULNESS = _rating("content_usefulness", "How well the answer would serve as material to create with.")
 VISUAL = Measure(
     "audio_visual",
     "Audio–visual score",
     "",
     "How well what is seen under the mask fits the answer, on the scale of the profile's scorer.",
-    lambda worth: worth.audio_visual,
+    attrgetter("audio_visual"),
     needs=AUDIO_VISUAL,
     tie=0.01,
     places=2,
@@ -119,7 +98,7 @@ SILENCE = Measure(
     "Silence",
     "share",
     "Share of the time in which the answer stays under −40 dBFS. Neither more nor less is better.",
-    lambda worth: worth.silence,
+    attrgetter("silence"),
     places=2,
 )
 

@@ -12,6 +12,7 @@ from dataclasses import asdict, replace
 from functools import cached_property
 
 from dataengine.evaluation.asking import MEASURES_VERSION, Asked, ByTruth, Worth
+from dataengine.evaluation.masked_video import FRAMES_A_SECOND
 from dataengine.models.profile import Profile, ProfileModels
 from dataengine.models.roles import AestheticsScorer, AudioVisualScorer, Stems, TextAudioScorer
 from manifests.identity import stable_hash
@@ -57,7 +58,9 @@ class Scorers:
         if video is None or self._audio_visual is None:
             return worth
         frames, mask = video.pictures()
-        (score,) = self._audio_visual.score([answer.target], asked.sample_rate, [frames], [mask])
+        (score,) = self._audio_visual.score(
+            [answer.target], asked.sample_rate, [frames], [mask], 1 / FRAMES_A_SECOND
+        )
         return replace(worth, audio_visual=float(score))
 
     @cached_property

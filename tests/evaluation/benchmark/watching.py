@@ -30,7 +30,8 @@ class MaskedBrightness:
         waveforms: Sequence[Waveform],
         sample_rate: int,
         frames: Sequence[Frames],
-        masks: Sequence[Frames],
+        masks: Sequence[Frames | None],
+        hop_seconds: float,
     ) -> Matrix:
         seen = [each[mask == 1].mean() / 255 for each, mask in zip(frames, masks, strict=True)]
         return np.array(seen, dtype=np.float32)
