@@ -37,6 +37,7 @@ BUILT_IN = {
     "sam3": "dataengine.models.sam3:Sam3Adapter",
     "enhancer_router": "dataengine.models.enhancer_router:EnhancerRouterAdapter",
     "t5": "dataengine.models.t5:T5Adapter",
+    "perception_encoder": "dataengine.models.perception_encoder:PerceptionEncoderAdapter",
     "bridge_spans": "dataengine.models.bridge_spans:BridgeSpansAdapter",
     "pe_frames": "dataengine.models.pe_frames:PeFramesAdapter",
     "best_of": "dataengine.models.best_of:BestOfAdapter",

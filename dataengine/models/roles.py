@@ -31,6 +31,7 @@ ROLES = (
     "separator",
     "span_predictor",
     "codec",
+    "frame_encoder",
     "object_tracker",
     "audio_visual_scorer",
 )
@@ -347,6 +348,19 @@ class SpanPredictor(Model, Protocol):
 
     def predict(self, texts: Sequence[str], waveforms: Sequence[Waveform], sample_rate: int) -> list[Spans]:
         """When each text is heard in the waveform at the same place; none if it is not."""
+        ...
+
+
+class FrameEncoder(Model, Protocol):
+    """Turns video frames into vectors, for a separator's visual prompts (Perception Encoder in the reference)."""
+
+    @property
+    def width(self) -> int:
+        """Numbers in a vector."""
+        ...
+
+    def encode_frames(self, clips: Sequence[Frames]) -> list[Matrix]:
+        """For each clip of frames [time, height, width, 3] vectors [time, width], L2-normalised."""
         ...
 
 

@@ -47,6 +47,7 @@ def test_the_embedded_profile_fills_the_roles_of_the_pipelines():
         "aesthetics_scorer",
         "transcriber",
         "codec",
+        "frame_encoder",
         "object_tracker",
         "audio_visual_scorer",
     }
