@@ -11,8 +11,10 @@ import numpy as np
 
 from dataengine.errors import UserError
 from dataengine.models.profile import Profile, ProfileModels
+from dataengine.models.roles import SpanPredictor
 from manifests.media import MediaError, probe
 from manifests.progress import Progress
+from trainer.borrowed_models import load_beside_network
 from trainer.separating_files import RESIDUAL_FILE, TARGET_FILE, separate_file
 from trainer.separator import Prompted, Separator
 
@@ -38,8 +40,7 @@ def separate(
         )
     marked = tuple(_span(each) for each in spans)
     loaded = Separator.from_pretrained(separator)
-    models = ProfileModels(Profile.load(loaded.config.profile))
-    predictor = models.load("span_predictor") if predict_spans else None
+    predictor = _predictor(loaded) if predict_spans else None
     sampling = loaded.config.sampling if steps is None else replace(loaded.config.sampling, steps=steps)
     prompt = Prompted(np.zeros(0, dtype=np.float32), text, marked, seed)
     out.mkdir(parents=True, exist_ok=True)
@@ -57,6 +58,14 @@ def separate(
     print("\n".join(f"{name:9} {path}" for name, path in written.items()))
     if not loaded.adds_up:
         print("this separator generates both stems: they need not add up to the recording")
+
+
+def _predictor(separator: Separator) -> SpanPredictor:
+    """That of the separator's profile."""
+    predictor: SpanPredictor = load_beside_network(
+        ProfileModels(Profile.load(separator.config.profile)), "span_predictor"
+    )
+    return predictor
 
 
 def _span(written: str) -> tuple[float, float]:

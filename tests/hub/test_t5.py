@@ -14,6 +14,7 @@ from t5_checkpoint import WIDTH
 from written_profiles import models_of
 
 from dataengine.errors import UserError
+from trainer.conditions import TextStates
 
 pytestmark = pytest.mark.hub
 
@@ -46,6 +47,18 @@ def test_a_text_says_the_same_whatever_else_is_asked_and_an_empty_one_has_a_toke
     np.testing.assert_array_equal(together[0], together[6])
     (long,) = encoder.encode_tokens(["rain on a roof " * 200])
     assert len(long) == 512
+
+
+def test_beside_a_network_it_leaves_pytorch_its_threads(t5_folder: Path, tmp_path: Path):
+    entry = {"text_encoder": {"adapter": "t5", "weights": str(t5_folder)}}
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        states, _ = TextStates.of(models_of(tmp_path, entry)).batch([TEXTS[0], None])
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert states.shape[::2] == (2, WIDTH)
 
 
 def test_what_is_published_has_its_licence(t5_folder: Path, tmp_path: Path, monkeypatch):

@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 from dataengine.errors import UserError
 from dataengine.models.profile import ProfileModels
 from dataengine.models.roles import TokenEncoder
+from trainer.borrowed_models import load_beside_network
 from trainer.layers import SwiGLU, sinusoids
 
 REMEMBERED = 4_096
@@ -27,12 +28,8 @@ class TextStates:
 
     @classmethod
     def of(cls, models: ProfileModels) -> TextStates:
-        """With a profile's text encoder. PyTorch keeps its threads: loading some models gives it the profile's."""
-        threads = torch.get_num_threads()
-        try:
-            return cls(models.load("text_encoder"))
-        finally:
-            torch.set_num_threads(threads)
+        """With a profile's text encoder."""
+        return cls(load_beside_network(models, "text_encoder"))
 
     def of_width(self, width: int) -> TextStates:
         """These states, if they are what a network reads. Raises UserError if the encoder's are of another width."""
