@@ -167,7 +167,7 @@ class Execution:
         for answered, message in enumerate(messages_of(self._dataset(slices)), start=1):
             report = SliceReport.from_json(message)
             if report.fatal:
-                raise EngineError(f"a worker could not be set up:\n{report.fatal}")
+                raise EngineError(f"a worker could not be set up: {report.fatal}")
             if report.no_space:
                 raise EngineError(no_space_left(self.job.storage.root))
             if worker := report.stopped:

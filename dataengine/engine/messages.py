@@ -39,7 +39,7 @@ class SliceReport:
     stopped: StoppedWorker | None = None
     """Who did not take the slice any more."""
     fatal: str | None = None
-    """Why no slice can be done by this worker: a stage could not be set up."""
+    """Why no slice can be done by this worker: its process could not be started, or a stage not be set up."""
 
     def to_json(self) -> str:
         """Text that passes through Ray."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -81,10 +82,11 @@ class SupervisedWorker:
     def __init__(self, work: bytes, last: bool, limits: Limits) -> None:
         """Take on a pickled `GroupWork`; `last` as it says. Its stages are set up while there is no slice yet."""
         self._work, self._last, self._limits = work, last, limits
-        self._process: _Process | None = _Process(work, limits)
+        self._process: _Process | None = None
         self._fatal: str | None = None
         self._given = 0
         self._answered: float | None = None
+        self._start()
 
     def do(self, message: int | bytes) -> Answer:
         """Have one slice done: a number, or what an earlier group made of it."""
@@ -119,13 +121,24 @@ class SupervisedWorker:
 
     def _ensure_process(self) -> str | None:
         """Start the process unless it lives, and wait for it; says why that cannot be done, if it cannot."""
-        if self._fatal is None:
-            self._process = self._process or _Process(self._work, self._limits)
+        self._start()
+        if self._process is not None and self._fatal is None:
             try:
                 self._fatal = self._process.set_up()
             except Loss as loss:
-                self._fatal = f"while a stage was set up: {loss}\n{loss.reason.traceback}"
+                self._fatal = f"{loss}\n{loss.reason.traceback}"
         return self._fatal
+
+    def _start(self) -> None:
+        """Start the process unless it lives. If it cannot be started, the next slice is answered with the reason."""
+        if self._process is None and self._fatal is None:
+            try:
+                self._process = _Process(self._work, self._limits)
+            except OSError as error:  # no memory, process or file is left for it
+                self._fatal = (
+                    f"its process cannot be started on {socket.gethostname()} ({error}); run the same command "
+                    "again when this is mended"
+                )
 
 
 class _Process:

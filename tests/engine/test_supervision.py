@@ -1,4 +1,7 @@
-"""A row that takes its worker down, does not come to an end or wants too much memory costs only itself."""
+"""A row that takes its worker down, does not come to an end or wants too much memory costs only itself.
+
+A process that cannot be started stops the run.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from cheap_runs import write_manifest
 from faulty_stages import fault_of
 
 from dataengine import Pipeline, run
+from dataengine.errors import EngineError
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 
@@ -51,3 +55,13 @@ def test_rows_that_kill_or_stall_their_worker_fail_and_all_others_are_done(tmp_p
         if fault in ("crash", "hang"):
             assert "faulty_stages.py" in row.traceback
     assert seen == {*ENDS, "none"}
+
+
+def test_a_process_that_cannot_be_started_is_one_line(cheap_pipeline, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HOME", "x" * 200_000)  # more than the system gives to a process, in one variable
+    with pytest.raises(EngineError) as stopped:
+        run(cheap_pipeline(32), tmp_path / "run")
+    (line,) = str(stopped.value).splitlines()
+    assert line.startswith("a worker could not be set up: its process cannot be started on ")
+    assert "Argument list too long" in line
+    assert line.endswith("; run the same command again when this is mended")
