@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -34,6 +33,7 @@ from dataengine.validation import suggestion
 from dataengine.yaml_source import parse_located
 from manifests.identity import stable_hash
 from manifests.schema import KIND_UNIT, STATUS_DONE
+from manifests.temporary import TemporaryFolder
 from stages.criteria import FilterFile, decide, load_filter_file
 
 LEFT_OUT_NO_AUDIO = "no_audio"
@@ -211,8 +211,8 @@ def _select(
     with run.storage.open(run.results.samples[0]) as file:
         schema = pq.read_schema(file)
     notes = SampleNotes.of(schema, plan_schema(run.storage), run.facts["pipeline"]["sample_rate"])
-    with TemporaryDirectory(prefix="dataengine-") as folder, database() as connection:
-        verdicts = f"{folder}/verdicts.parquet"
+    with TemporaryFolder() as folder, database() as connection:
+        verdicts = str(folder / "verdicts.parquet")
         with pq.ParquetWriter(verdicts, VERDICT_SCHEMA, compression="lz4") as writer:
             tally = decide_anew(run.storage, run.results.samples, filters, writer.write_table)
         view_tables(connection, "samples", run.storage, run.results.samples)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,6 +20,7 @@ from manifests.never_train import NeverTrain, read_never_train
 from manifests.probing import FACTS_SCHEMA, Fingerprints, as_record_batch, facts_of_error, probe_files
 from manifests.progress import Progress
 from manifests.tables import ROW_GROUP_ROWS, check_place, writing
+from manifests.temporary import TemporaryFolder
 from manifests.tracks import tracks_of
 from manifests.units import UnitRules, group_by_content, portions, units_of
 
@@ -115,8 +115,8 @@ def index(sources: Sequence[str], out: str, options: IndexOptions | None = None)
     never_train = read_never_train(options.never_train) if options.never_train else NeverTrain()
     listing = list_files(sources)
     summary = IndexSummary(out, files=len(listing.uris), skipped=listing.skipped)
-    with tempfile.TemporaryDirectory() as folder:
-        facts = Path(folder) / "facts.parquet"
+    with TemporaryFolder() as folder:
+        facts = folder / "facts.parquet"
         _write_facts(facts, listing, Fingerprints(options.fingerprint, never_train.lengths), options.workers)
         if options.stems:
             tracks = tracks_of(pq.read_table(facts), metadata)
@@ -125,7 +125,7 @@ def index(sources: Sequence[str], out: str, options: IndexOptions | None = None)
         rules = options.rules(metadata, never_train)
         seen = np.zeros(len(metadata.keys) if metadata else 0, bool)
         with writing(out, rules.schema()) as manifest:
-            batches = group_by_content(facts, metadata, Path(folder))
+            batches = group_by_content(facts, metadata, folder)
             pieces = (piece for batch in batches for piece in portions(batch, options.window_seconds))
             for table in _row_groups(_tally(pieces, rules, summary, seen)):
                 manifest.write_table(table)

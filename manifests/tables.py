@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from manifests.flushing import flush
 from manifests.media.source import is_local, local_path
 from manifests.remote import open_filesystem, storage_errors
 from manifests.schema import SCHEMA_KEY, SCHEMA_VERSION
+from manifests.temporary import TemporaryFolder
 
 ROW_GROUP_ROWS = 65_536
 
@@ -106,8 +106,8 @@ def _published(uri: str) -> Iterator[Path]:
     """A temporary file that takes its place when the block ends well."""
     if not is_local(uri):
         filesystem, path = open_filesystem(uri)
-        with tempfile.TemporaryDirectory() as folder:
-            temporary = Path(folder) / "table.parquet"
+        with TemporaryFolder() as folder:
+            temporary = folder / "table.parquet"
             yield temporary
             with storage_errors(uri):
                 filesystem.put_file(str(temporary), path)

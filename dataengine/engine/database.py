@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import glob
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import duckdb
 
 from dataengine.engine.storage import Storage
+from manifests.temporary import TemporaryFolder
 
 MEMORY_LIMIT = "2GB"
 """What a query may hold before it spills to disk."""
@@ -18,11 +18,11 @@ MEMORY_LIMIT = "2GB"
 @contextmanager
 def database() -> Iterator[duckdb.DuckDBPyConnection]:
     """An empty database that spills to a folder of its own, gone when the block ends."""
-    with tempfile.TemporaryDirectory(prefix="dataengine-") as spill, duckdb.connect() as connection:
+    with TemporaryFolder() as spill, duckdb.connect() as connection:
         connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
         connection.execute("SET enable_progress_bar = false")
         connection.execute("SET preserve_insertion_order = false")
-        connection.execute(f"SET temp_directory = '{spill.replace(chr(39), chr(39) * 2)}'")
+        connection.execute(f"SET temp_directory = '{str(spill).replace(chr(39), chr(39) * 2)}'")
         yield connection
 
 

@@ -12,7 +12,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -23,6 +23,7 @@ from fsspec.implementations.local import LocalFileSystem
 from dataengine.errors import UserError
 from manifests.flushing import flush
 from manifests.remote import open_filesystem, storage_errors
+from manifests.temporary import TemporaryFolder
 
 TEMPORARY_SUFFIX = ".incomplete"
 
@@ -173,10 +174,26 @@ class Storage:
             os.replace(temporary, self.path(name))
             flush(Path(self.path(name)).parent)
 
-    def temporary(self, name: str) -> _TemporaryFile:
-        """A local file to write into before it is published under `name`; gone when the block ends."""
-        folder = Path(self.path(name)).parent if self.is_local else Path(tempfile.gettempdir())
-        return _TemporaryFile(folder)
+    @contextmanager
+    def temporary(self, name: str) -> Iterator[Path]:
+        """A local file to write into before it is published under `name`; gone when the block ends.
+
+        One that a killed process left is removed when a run on this disk is finished, or, if the directory is remote,
+        when the next `TemporaryFolder` is made.
+        """
+        if not self.is_local:
+            with TemporaryFolder() as folder:
+                yield folder / PurePosixPath(name).name
+            return
+        folder = Path(self.path(name)).parent
+        _make_folder(folder)
+        handle, path = tempfile.mkstemp(suffix=TEMPORARY_SUFFIX, dir=folder)
+        os.close(handle)
+        os.chmod(path, 0o644)
+        try:
+            yield Path(path)
+        finally:
+            Path(path).unlink(missing_ok=True)
 
     def publish(self, temporary: Path, name: str) -> bool:
         """Give a finished local file its name unless the name exists; False as `create` says."""
@@ -250,24 +267,6 @@ class _RemoteFile(io.RawIOBase):
         """Let go of the file."""
         self._file.close()
         super().close()
-
-
-class _TemporaryFile:
-    """A path for a new local file next to its destination, removed on leaving."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def __enter__(self) -> Path:
-        _make_folder(self._folder)
-        handle, path = tempfile.mkstemp(suffix=TEMPORARY_SUFFIX, dir=self._folder)
-        os.close(handle)
-        os.chmod(path, 0o644)
-        self._path = Path(path)
-        return self._path
-
-    def __exit__(self, *_: object) -> None:
-        self._path.unlink(missing_ok=True)
 
 
 def _make_folder(folder: Path) -> None:

@@ -147,7 +147,7 @@ class _Process:
     def __init__(self, work: bytes, limits: Limits) -> None:
         """Start it, and hand it the work."""
         self._limits = limits
-        self._crash_file = tempfile.NamedTemporaryFile(prefix="dataengine-", suffix=".stack")  # noqa: SIM115
+        self._crash_file = tempfile.TemporaryFile()  # noqa: SIM115 - nameless: a killed process leaves none behind
         self._connection, theirs = Pipe()
         fds = (theirs.fileno(), self._crash_file.fileno())
         arguments = ", ".join(map(str, (*fds, os.getpid(), limits.memory_bytes)))
@@ -213,7 +213,8 @@ class _Process:
         return self._loss(stalled, self._limits.forgive_stalls)
 
     def _loss(self, error: Exception, from_outside: bool) -> Loss:
-        stack = Path(self._crash_file.name).read_text(errors="replace")
+        self._crash_file.seek(0)
+        stack = self._crash_file.read().decode(errors="replace")
         self._crash_file.close()
         self._connection.close()
         return Loss(

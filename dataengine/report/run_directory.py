@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -26,6 +25,7 @@ from dataengine.engine.storage import Storage
 from dataengine.errors import UserError
 from dataengine.run_files import PIPELINE_FILE, RUN_FILE
 from dataengine.yaml_source import parse_located
+from manifests.temporary import TemporaryFolder
 from stages.criteria import Criterion, FilterFile
 
 QUERY_MEMORY = "2GB"
@@ -143,16 +143,16 @@ class RunDirectory:
             return self._execute(sql, parameters)
 
     @cached_property
-    def _spill(self) -> TemporaryDirectory[str]:
+    def _spill(self) -> TemporaryFolder:
         """Where queries spill to; gone with this object."""
-        return TemporaryDirectory(prefix="dataengine-")
+        return TemporaryFolder()
 
     @cached_property
     def _connection(self) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect()
         connection.execute(f"SET memory_limit = '{QUERY_MEMORY}'")
         connection.execute("SET enable_progress_bar = false")
-        connection.execute(f"SET temp_directory = '{self._spill.name.replace(chr(39), chr(39) * 2)}'")
+        connection.execute(f"SET temp_directory = '{str(self._spill.path).replace(chr(39), chr(39) * 2)}'")
         if self.results:
             view_tables(connection, "samples", self.storage, self.results.samples)
         else:

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -126,13 +127,20 @@ class Killer:
         self._command, self._output = command, folder / "output.txt"
         self._count = folder / "count"
         self._count.mkdir()
+        self.temporary = folder / "temporary"
+        self.temporary.mkdir()
         self._order_of_shards = 0
         self.killed: Counter[str] = Counter()
         self.left_behind: list[Process] = []
 
     def start(self) -> Driver:
         order = ("--set", f"pack.shuffle_seed={self._order_of_shards}")
-        return Driver(self._command(self.run_dir, *order), self._output, {FOLDER: str(self._count)})
+        environment = {
+            FOLDER: str(self._count),
+            "TMPDIR": str(self.temporary),
+            "RAY_TMPDIR": tempfile.gettempdir(),  # its sockets want a short name
+        }
+        return Driver(self._command(self.run_dir, *order), self._output, environment)
 
     def kill_at(self, name: str, moment: Watch, began: Watch, delay: float = 0.0) -> None:
         """Kill the driver, or the driver with all it started, up to `delay` seconds after a moment.
@@ -187,6 +195,7 @@ def test_killed_at_many_moments_a_run_ends_as_if_nothing_had_been(job, undisturb
     assert not gone_within(killer.left_behind, SECONDS_TO_DIE)
     assert results(killer.run_dir) == undisturbed
     assert orphans(killer.run_dir) == []
+    assert list(killer.temporary.iterdir()) == []
     parts = [pq.read_table(path, columns=["sample_id"]) for path in killer.run_dir.glob("parts/*/*.parquet")]
     ids = [each for part in parts for each in part.column("sample_id").to_pylist()]
     assert len(set(ids)) == len(ids)
