@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from conftest import CHEAP_STAGES
+from media_files import sound, write_film, write_sound
 
 from dataengine import Pipeline, run
 from manifests.indexing import IndexOptions, index
 from manifests.media import read_frames
-from tests.manifests.media_files import sound, write_film, write_sound
 
 VISUAL_STAGES = Path(__file__).with_name("visual_stages.py")
 RATE = 16_000

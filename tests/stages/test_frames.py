@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from binding import bound
+from media_files import sound, write_film
 
 from dataengine.engine.batch import Batch
 from manifests.media import MediaError, read_frames
 from stages.frames import Frames
-from tests.manifests.media_files import sound, write_film
 
 RATE = 48_000
 
