@@ -82,8 +82,10 @@ def _start_seconds(storage: Storage, footers: Sequence[Footer]) -> float:
     waits = []
     for name in storage.files(DRIVERS_FOLDER, ".json"):
         driver = json.loads(storage.read(name))
-        with storage.open(first_events(driver["epoch"])) as file:
-            started = datetime.fromisoformat(json.loads(file.readline())["time"]).timestamp()
+        started, events = driver["started"], first_events(driver["epoch"])
+        if storage.exists(events):  # a user may have removed them; the driver's own start is that after Ray's
+            with storage.open(events) as file:
+                started = datetime.fromisoformat(json.loads(file.readline())["time"]).timestamp()
         first = next((moment for moment in begun if started <= moment <= driver["ended"]), None)
         if first is not None:
             waits.append(first - started)
