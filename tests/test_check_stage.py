@@ -24,7 +24,7 @@ from stages import BUILT_IN
 
 ROOT = Path(__file__).parents[1]
 OF_STEMS = ("name_stems", "mix_stems", "bandwidth")
-NOT_EMBEDDED = ("aesthetics", "audio_visual", "transcribe", "describe")
+NOT_EMBEDDED = ("aesthetics", "audio_visual", "track", "transcribe", "describe")
 """No embedded model fills their roles; `make test-hub` runs them."""
 AFTER_THE_FILTER = ("spans", "fingerprint")
 """See only what is kept, so they take more windows."""

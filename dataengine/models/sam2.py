@@ -46,9 +46,8 @@ PUBLISHED = {
     "facebook/" + name.replace("_", "-"): Licence(name="Apache-2.0", commercial=True)
     for name in get_args(Network)
 }
-MEAN = np.array(
-    [0.485, 0.456, 0.406], dtype=np.float32
-)  # of ImageNet, as the package and its training have it
+MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
+"""Of ImageNet's pixels, as the package's loaders have it."""
 DEVIATION = np.array([0.229, 0.224, 0.225], dtype=np.float32)
 
 
@@ -76,7 +75,7 @@ class Sam2Adapter(WeightedAdapter):
         stored = read_checkpoint(self.weight_sets()[0].place(), self.weights)
         try:
             predictor.load_state_dict(stored.get("model", stored))
-        except RuntimeError as error:
+        except (RuntimeError, TypeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise UserError(f"{self.weights} is no checkpoint of {self.network}: {reason}") from error
 

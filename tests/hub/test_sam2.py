@@ -70,12 +70,13 @@ def test_transformers_gives_the_same_masks_for_the_same_weights(sam2s: Sam2s, lo
 
 def test_masks_are_the_packages_own_in_both_directions_although_less_is_remembered(tmp_path):
     """Seventeen frames on either side of the prompt: more than the network looks back to."""
+    inference = start_torch(Runtime(), "float32")  # with the threads that both are to have
     predictor = small_package(128)
     clip = as_jpegs(moving_square(36, 96, 160), tmp_path)
     expected = directly(predictor, tmp_path, clip.shape, 18)
     assert 0.01 < expected.mean() < 0.99
     assert len({mask.tobytes() for mask in expected}) > 30
-    tracker = ClipTracker(None, visual_of, Sam2(predictor, start_torch(Runtime(), "float32")))
+    tracker = ClipTracker(None, visual_of, Sam2(predictor, inference))
     (masks,) = tracker.track([clip], [Prompt(visual=VisualPrompt(box=BOX, seconds=1.8))], HOP)
     np.testing.assert_array_equal(masks, expected)
 

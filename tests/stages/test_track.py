@@ -76,8 +76,7 @@ def test_the_mask_is_1_where_the_object_is_and_its_coverage_a_share_of_the_frame
 def test_no_frames_or_no_box_is_null_and_not_an_empty_mask():
     stage, painter = track("boxes", BOXES)
     here = (0.0, 0.0, 1.0, 1.0)
-    clips = {"frames": [CLIP, None, CLIP], "frames_hop_seconds": np.array([HOP, np.nan, HOP], np.float32)}
-    batch = stage.process(candidates(3, **boxes((None,) * 4, here, here), **clips))
+    batch = stage.process(candidates(3, **boxes((None,) * 4, here, here), frames=[CLIP, None, CLIP]))
     assert [mask is None for mask in batch["mask"]] == [True, True, False]
     assert np.isnan(batch["mask_coverage"]).tolist() == [True, True, False]
     assert len(painter.asked) == 1
@@ -99,6 +98,8 @@ def test_a_box_counts_for_the_window_that_it_lies_in():
     assert prompt.visual is not None
     assert (prompt.visual.seconds, hop) == (0.5, HOP)
     assert batch["mask_coverage"][1] == 0.5  # the second half of the window
+    batch = stage.process(candidates(3, **boxes(*[(0, 0, 1, 1)] * 3), **starts, box_seconds=np.full(3, 2.0)))
+    assert [mask is None for mask in batch["mask"]] == [True, True, False]
 
 
 def test_a_box_without_a_time_is_at_the_start_of_its_recording():
