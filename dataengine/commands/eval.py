@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,9 +22,9 @@ from dataengine.evaluation.benchmark.page import render_evaluation
 from dataengine.evaluation.benchmark.results import Results
 from dataengine.evaluation.benchmark.scorers import Scorers
 from dataengine.evaluation.benchmark.settings import SETTINGS, PromptKind, Setting, Task
-from dataengine.evaluation.benchmark.trial import Trial
+from dataengine.evaluation.benchmark.trial import BASELINES, Trial
 from dataengine.evaluation.contest import Contest
-from dataengine.evaluation.contestants import bundled_specialists
+from dataengine.evaluation.contestants import Promptable, bundled_specialists
 from dataengine.models.profile import Profile, ProfileModels
 from dataengine.report.formats import printable
 from dataengine.report.page import PAGE
@@ -114,21 +116,29 @@ def _trial(
     benchmark: Benchmark,
     out: Path,
 ) -> tuple[Trial, Scorers]:
-    own = contestant_of(separator, profile)
-    theirs = None if against is None or other is None else contestant_of(against, other)
-    if theirs is not None and theirs.name == own.name:
-        theirs = replace(theirs, name=f"{theirs.name} (2)")
-    scorers = Scorers(profile)
     console = Console(stderr=True)
+    specialists = bundled_specialists(lambda line: console.print(printable(line), highlight=False))
+    taken = {each.name for each in BASELINES} | {each.name for each in specialists}
+    own = _apart(contestant_of(separator, profile), taken)
+    theirs = None
+    if against is not None and other is not None:
+        theirs = _apart(contestant_of(against, other), taken | {own.name})
+    scorers = Scorers(profile)
     trial = Trial(
         benchmark=benchmark,
         contest=Contest(out / ANSWERS_FOLDER, profile.sample_rate, scorers),
         separator=own,
         against=theirs,
-        specialists=bundled_specialists(lambda line: console.print(printable(line), highlight=False)),
+        specialists=specialists,
         roles=scorers.roles,
     )
     return trial, scorers
+
+
+def _apart(contestant: Promptable, taken: Collection[str]) -> Promptable:
+    """Under a name that nobody else has: tables know contestants by it."""
+    names = chain([contestant.name], (f"{contestant.name} ({number})" for number in count(2)))
+    return replace(contestant, name=next(name for name in names if name not in taken))
 
 
 def _results(trial: Trial, scorers: Scorers, profiles: dict[str, Profile]) -> Results:

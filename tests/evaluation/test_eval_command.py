@@ -144,6 +144,7 @@ def test_recordings_without_true_stems(tmp_path: Path) -> None:
         (("--tasks", "speach"), "'speach' is none of them; did you mean 'speech'?"),
         (("--prompts", "text,smell"), "'smell' is none of them"),
         (("--tasks", "instrument-pro", "--prompts", "span"), "instrument-pro is not asked by span"),
+        (("--prompts", "visual"), "the catalogue has no video: ask by text or span"),
         (
             ("--against", "no-such-separator"),
             "'no-such-separator' is no folder of a separator and no profile",

@@ -33,7 +33,6 @@ SPLITS = (GATE, FINAL)
 SCENES_A_QUESTION = 5
 """So many scenes hold about one source of each kind that is asked for, of the rarest: an instrument."""
 WINDOWS_A_PIECE = 4
-SPEECH, MUSIC = "speech", "music"
 NO_VIDEO = "the catalogue has no video"
 
 
@@ -56,6 +55,8 @@ class EmbeddedBenchmark:
                 f"the benchmark is made of the splits {' and '.join(SPLITS)}, not of {self.split!r}"
             )
         audible = [each for each in settings if each.prompts != PromptKind.VISUAL]
+        if not audible:
+            raise UserError(f"{NO_VIDEO}: ask by text or span", where="--prompts")
         by_text = {task: self._questions[task]() for task in {each.task for each in audible}}
         found = {
             each: with_true_spans(by_text[each.task])
@@ -64,6 +65,8 @@ class EmbeddedBenchmark:
             for each in audible
         }
         questions, none = first_of_each(found, self.limit)
+        if not questions:
+            raise UserError("so few scenes hold nothing that can be asked for", where=f"--limit {self.limit}")
         absent = absences(self._scenes, self._meanings)[: self.limit]
         write_never_train(self.never_train, self._files())
         return Benchmark(
@@ -89,21 +92,21 @@ class EmbeddedBenchmark:
     @property
     def _questions(self) -> dict[Task, Callable[[], list[Question]]]:
         return {
-            Task.SPEECH: lambda: list(self._by_the_general_name("speech", SPEECH)),
+            Task.SPEECH: lambda: list(self._of_whole_category("speech")),
             Task.SPEAKER: lambda: extractions(self._speakers, self._meanings),
-            Task.MUSIC: lambda: list(self._by_the_general_name("music", MUSIC)),
+            Task.MUSIC: lambda: list(self._of_whole_category("music")),
             Task.INSTRUMENT_WILD: lambda: self._of_category("instrument"),
             Task.INSTRUMENT_PRO: self._of_ensembles,
             Task.SOUND: lambda: self._of_category("sound"),
         }
 
-    def _by_the_general_name(self, category: str, text: str) -> Iterator[Question]:
-        """All that is of a category, by the phrase that names the whole of it and nothing else in the scene."""
+    def _of_whole_category(self, category: str) -> Iterator[Question]:
+        """What is of a category, by the category's own name, where that names nothing else in the scene."""
         for scene in self._scenes:
-            named = [text in self._meanings.of(label) for label in scene.labels]
+            named = [self._meanings.names(category, label) for label in scene.labels]
             for place, source in enumerate(scene.sources):
                 if scene.known and source.category == category and named[place] and sum(named) == 1:
-                    yield Question(scene, place, text, source)
+                    yield Question(scene, place, category, source)
 
     def _of_category(self, category: str) -> list[Question]:
         asked = extractions(self._scenes, self._meanings)
