@@ -57,9 +57,9 @@ class ServedAdapter(Adapter):
     """Of the model's weights: {name: Apache-2.0, commercial: true}."""
     max_tokens: int = Field(default=512, ge=1)
     """Longest answer."""
-    seconds: float = Field(default=120.0, gt=0)
-    """How long all that one batch asks may take; together with the stage's own work less than
-    `engine.stage_seconds`."""
+    seconds: float = Field(default=60.0, gt=0)
+    """How long the questions of one batch may take. Wrong answers are asked for up to three times; all of it must fit
+    into `engine.stage_seconds`."""
     requests_at_once: int = Field(default=8, ge=1, le=256)
     """By each worker; the server makes batches of them."""
     request: dict[str, Any] = {}

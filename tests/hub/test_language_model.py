@@ -49,6 +49,7 @@ def extractor(folder: Path, tmp_path_factory) -> Any:
         "precision": "float32",
         "instruction": ASKED,
         "captions_per_call": 2,
+        "max_tokens": 96,
     }
     return models_of(tmp_path_factory.mktemp("profile"), {"phrase_extractor": entry}).load("phrase_extractor")
 
