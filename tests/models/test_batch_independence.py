@@ -18,6 +18,7 @@ ROLES: dict[str, Ask] = {
     "tagger": lambda m, w: [[t.probabilities, t.embeddings] for t in m.tag(w, RATE)],
     "text_audio_scorer": lambda m, w: [[s.clip, s.frames] for s in m.score(["owl"] * len(w), w, RATE)],
     "scene_complexity_scorer": lambda m, w: [[c.clip, c.frames] for c in m.complexity(w, RATE)],
+    "span_predictor": lambda m, w: [[spans] for spans in m.predict(["speech"] * len(w), w, RATE)],
     "voice_activity_detector": lambda m, w: [[a.probabilities] for a in m.detect(w, RATE)],
     "gender_classifier": lambda m, w: [[g.female] for g in m.classify(w, RATE)],
     "enhancer": lambda m, w: [[e.speech, e.doubt] for e in m.enhance(w, RATE)],

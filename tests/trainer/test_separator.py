@@ -25,6 +25,13 @@ from trainer.separator import Piece, Prompted, SeparatorConfig
 RATE = 16_000
 
 
+def stirred_separator(config: SeparatorConfig) -> Separator:
+    model = SeparationModel(config.model)
+    for parameter in model.parameters():
+        parameter.data.normal_(std=0.05)
+    return Separator(config, model)
+
+
 @pytest.fixture
 def separator(stirred) -> Separator:
     """A network that does something, if nothing sensible; windows of a second, so that two seconds are long."""
@@ -36,10 +43,7 @@ def separator(stirred) -> Separator:
         overlap_seconds=0.25,
         windows_a_batch=2,
     )
-    model = SeparationModel(config.model)
-    for parameter in model.parameters():
-        parameter.data.normal_(std=0.05)
-    return Separator(config, model)
+    return stirred_separator(config)
 
 
 @pytest.fixture
@@ -59,10 +63,7 @@ def generating(dacvae_folder, codec_profile, small_config) -> Separator:
         window_seconds=1.0,
         overlap_seconds=0.25,
     )
-    model = SeparationModel(config.model)
-    for parameter in model.parameters():
-        parameter.data.normal_(std=0.05)
-    return Separator(config, model)
+    return stirred_separator(config)
 
 
 @pytest.mark.parametrize("rate", [16_000, 44_100, 8_000])

@@ -99,6 +99,13 @@ def test_what_becomes_of_a_sample_does_not_depend_on_its_batch(samples, models):
     assert (together.conditions.spans[1, codec.layout.frames(9_000) :] == PADDING).all()
 
 
+def test_all_of_a_batch_goes_to_the_device_of_the_model(samples, models):
+    texts, tagger = TextStates(models.load("text_encoder")), models.load("tagger")
+    batch = collate([samples[0], samples[1]], MdctCodec().layout, texts, TimeSampling(), tagger).to("meta")
+    tensors = [*vars(replace(batch, dropped=None)).values(), *vars(batch.dropped).values()]
+    assert {each.device.type for each in tensors if each is not None} == {"meta"}
+
+
 def test_latents_are_those_of_target_and_residual(samples, models):
     codec, texts = MdctCodec(), TextStates(models.load("text_encoder"))
     sample = samples[0]
