@@ -72,7 +72,7 @@ class Adapter(BaseModel, ABC):
 
     def places(self) -> tuple[Path, ...]:
         """Where on this machine the weights lie, if not in a package. Raises UserError if they are missing."""
-        return ()
+        return tuple(each.place() for each in self.weight_sets())
 
     @abstractmethod
     def card(self, name: str, parts: Mapping[str, ModelCard]) -> ModelCard:

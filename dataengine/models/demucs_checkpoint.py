@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from dataengine.errors import UserError
+from dataengine.models.stem_prompts import VOCALS
 from dataengine.models.torch_checkpoint import read_checkpoint
 from dataengine.validation import validated
 from dataengine.yaml_source import load_located
@@ -42,16 +43,23 @@ def read_networks(paths: Sequence[Path], source: str) -> Any:
 
     table = next((_read_table(path) for path in paths if path.suffix == ".yaml"), None)
     if table is None:
-        return BagOfModels([_read_network(paths[0], source)])
+        return _with_vocals(BagOfModels([_read_network(paths[0], source)]), source)
     files = {path.stem: path for path in paths if path.suffix != ".yaml"}
     lacking = [name for name in table.models if name not in files]
     if lacking:
         raise UserError(f"{source} lacks the file {lacking[0]}.safetensors")
     networks = [_read_network(files[name], source) for name in table.models]
     try:
-        return BagOfModels(networks, table.weights, table.segment).eval()
+        together = BagOfModels(networks, table.weights, table.segment)
     except AssertionError as error:
         raise UserError(f"{source}: its table and its networks do not belong together") from error
+    return _with_vocals(together, source)
+
+
+def _with_vocals(networks: Any, source: str) -> Any:
+    if VOCALS not in networks.sources:
+        raise UserError(f"{source} has the stems {', '.join(networks.sources)}, and no {VOCALS} among them")
+    return networks.eval()
 
 
 def _read_table(path: Path) -> _Table:

@@ -12,14 +12,14 @@ import yaml
 SOURCES = ["drums", "bass", "other", "vocals"]
 
 
-def make_network(seed: int) -> Any:
+def make_network(seed: int, sources: list[str] = SOURCES) -> Any:
     """An `HTDemucs` that is narrower than the published one, and hears 2 s at once."""
     import torch
     from demucs.htdemucs import HTDemucs
 
     torch.manual_seed(seed)
     return HTDemucs(
-        SOURCES, channels=8, bottom_channels=32, t_layers=2, t_heads=4, segment=Fraction(2)
+        sources, channels=8, bottom_channels=32, t_layers=2, t_heads=4, segment=Fraction(2)
     ).eval()
 
 

@@ -122,6 +122,13 @@ def test_a_repository_that_lacks_a_network_is_one_line(networks, load_model, tmp
         load_model("separator", "demucs", weights=str(folder))
 
 
+def test_a_network_without_vocals_is_refused(load_model, tmp_path):
+    drummer = make_network(0, ["drums", "other"])
+    weights = write_safetensors(drummer, tmp_path / "drummer.safetensors")
+    with pytest.raises(UserError, match="has the stems drums, other, and no vocals among them"):
+        load_model("separator", "demucs", weights=str(weights))
+
+
 def test_weights_of_another_shape_are_one_line(networks, load_model, tmp_path):
     wider = '{"sources": ["vocals", "other"], "channels": 16}'
     torn = write_safetensors(networks["0123abcd"], tmp_path / "torn.safetensors", args="[]", kwargs=wider)
