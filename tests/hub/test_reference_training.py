@@ -137,3 +137,7 @@ def test_a_preset_and_a_codec_that_do_not_fit_are_one_line(
     )
     result = train(home, recording_shards, tmp_path / "run", "profile=embedded")
     assert "profile 'embedded' has no model for the role 'codec'" in result.output
+    transform = ("preset=seed", "codec={kind: mdct}")
+    result = train(home, recording_shards, tmp_path / "run", *transform)
+    assert "reads text states of 384 numbers, and the text encoder 't5' gives 768" in result.output
+    assert not (tmp_path / "run").exists()  # so that it is free for what is right

@@ -71,10 +71,12 @@ def train(
     is missing or does not fit.
     """
     config, folder = config.pinned(), out / CHECKPOINTS_FOLDER
+    codec = config.codec.build(config.profile).to(world.device)
+    texts = TextStates.of(ProfileModels(Profile.load(config.profile)))
+    texts.of_width(PRESETS[config.preset].dit.text_width)
     if world.leads:
         _claim(out, config)
     world.wait()
-    codec = config.codec.build(config.profile).to(world.device)
     batches = _batches(config, out / INDEX_FOLDER, world)
     trained = _start(config, world)
     guard, first = Guard(config.guard), 0
@@ -160,7 +162,6 @@ def _batches(config: TrainConfig, index: Path, world: World) -> Batches:
     rate = config.codec.sample_rate
     samples = TrainingSamples(drawing, ShardReader(rate), rate)
     models = ProfileModels(Profile.load(config.profile))
-    TextStates.of(models).of_width(PRESETS[config.preset].dit.text_width)
     collating = Collating(config.codec, models, config.times, hears=config.objective.alignment > 0)
     return Batches(samples, collating, config.batch, config.data.mixing.seconds, world)
 
