@@ -70,7 +70,7 @@ class ServedAdapter(Adapter):
     @classmethod
     def _plain(cls, url: str) -> str:
         parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
             raise ValueError("write http://host:port/v1")
         if parts.username or parts.password or parts.query or parts.fragment:
             raise ValueError(

@@ -257,6 +257,7 @@ def test_a_key_that_is_not_there_is_one_line(new_models: NewModels, monkeypatch)
     [
         ("localhost:8000", "write http://host:port/v1"),
         ("file:///etc/passwd", "write http://host:port/v1"),
+        ("http://host:port/v1", "Port could not be cast to integer"),
         ("http://me:secret@host/v1", "a key belongs into the environment"),
         ("http://host/v1?key=secret", "a key belongs into the environment"),
     ],
