@@ -78,8 +78,12 @@ def write_film(
     frames_per_second: int = 25,
     quarter_turns: int = 0,
     pixel_aspect: Fraction = Fraction(1),
+    sound_at: float = 0.0,
 ) -> Path:
-    """A file of libav's with a sound and pictures, each [height, width, 3] and with the time it is shown at."""
+    """A file of libav's with a sound and pictures, each [height, width, 3] and with the time it is shown at.
+
+    Times are those of the container's clock, as is `sound_at`, where the sound begins.
+    """
     with av.open(str(path), "w") as container:
         layout = "mono" if samples.shape[1] == 1 else "stereo"
         heard = container.add_stream(audio, rate=rate, layout=layout)
@@ -95,15 +99,15 @@ def write_film(
             frame.pts, frame.time_base = round(time * 90_000), Fraction(1, 90_000)
             container.mux(seen.encode(frame))
         container.mux(seen.encode(None))
-        _encode(container, heard, samples, rate)
+        _encode(container, heard, samples, rate, round(sound_at * rate))
     return path
 
 
-def _encode(container: Any, stream: Any, samples: np.ndarray, rate: int) -> None:
+def _encode(container: Any, stream: Any, samples: np.ndarray, rate: int, first: int = 0) -> None:
     frame = av.AudioFrame.from_ndarray(
         np.ascontiguousarray(samples.T), format="fltp", layout=stream.layout.name
     )
-    frame.sample_rate, frame.pts = rate, 0
+    frame.sample_rate, frame.pts = rate, first
     resampler = av.AudioResampler(
         format=stream.format.name, layout=stream.layout.name, rate=rate, frame_size=stream.frame_size or 1024
     )

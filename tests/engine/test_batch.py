@@ -104,6 +104,12 @@ def test_what_has_crossed_is_cut_and_joined_without_copying_pixels():
         assert np.shares_memory(frames, origin)
 
 
+def test_frames_that_crossed_apart_are_joined():
+    apart = [crossed(Batch({"frames": [made_frames(seed)]})) for seed in (1, 2)]
+    for frames, batch in zip(Batch.concat(apart)["frames"], apart, strict=True):
+        assert np.shares_memory(frames, batch["frames"][0])
+
+
 @given(st.lists(st.integers(0, 20)), st.lists(st.integers(0, 20)))
 def test_joining_keeps_rows_and_fills_what_is_missing(first, second):
     joined = Batch.concat([Batch({"a": first, "b": first}), Batch({"a": pa.array(second, pa.int64())})])

@@ -102,6 +102,24 @@ def test_pictures_that_come_late_or_end_early(tmp_path: Path) -> None:
     assert read_frames(path, 5.0, 2.0, 4, 64) is None
 
 
+@pytest.mark.parametrize("name", ["mp4", "mkv", "webm"])
+def test_time_begins_with_the_sound(tmp_path: Path, name: str) -> None:
+    video, audio = FORMATS[name]
+    path = str(
+        write_film(
+            tmp_path / f"a.{name}",
+            traffic_light(6),
+            sound(5, RATE),
+            RATE,
+            video=video,
+            audio=audio,
+            sound_at=1.0,
+        )
+    )
+    assert colours_of(read_frames(path, 0.1, 4.8, 1, 64)) == list("gbrgb")
+    assert colours_of(read_frames(path, 3.2, 1.2, 2, 64)) == list("ggb")
+
+
 def test_a_file_with_one_key_frame_is_decoded_from_there(tmp_path: Path) -> None:
     options = {"g": "10000", "keyint_min": "10000", "sc_threshold": "0"}
     path = write_film(tmp_path / "a.mp4", traffic_light(8), sound(8, RATE), RATE, options=options)
