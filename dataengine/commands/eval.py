@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
@@ -24,7 +24,7 @@ from dataengine.evaluation.benchmark.scorers import Scorers
 from dataengine.evaluation.benchmark.settings import SETTINGS, PromptKind, Setting, Task
 from dataengine.evaluation.benchmark.trial import BASELINES, Trial
 from dataengine.evaluation.contest import Contest
-from dataengine.evaluation.contestants import Promptable, bundled_specialists
+from dataengine.evaluation.contestants import Promptable, Specialist, bundled_specialists
 from dataengine.models.profile import Profile, ProfileModels
 from dataengine.report.formats import printable
 from dataengine.report.page import PAGE
@@ -65,74 +65,70 @@ class Asking:
             raise UserError(f"{self.tasks} is not asked by {self.prompts}", where="--tasks, --prompts")
         return found
 
-    def build(self) -> tuple[Benchmark, Path | None]:
-        """The benchmark, and the list of what it must not have trained. Raises UserError."""
-        settings = self.settings()
-        if self.benchmark != EMBEDDED:
-            if self.media is None:
-                raise UserError("say where its recordings lie: --media FOLDER", where=self.benchmark)
-            read = read_hub_set(
-                Path(self.benchmark), self.media, settings, self.limit, skip_missing=self.skip_missing
-            )
-            return read, None
-        if self.split == FINAL and not self.reporting:
+    def check(self) -> None:
+        """Raise UserError for what can be seen to be wrong before any model is loaded."""
+        self.settings()
+        if self.benchmark != EMBEDDED and self.media is None:
+            raise UserError("say where its recordings lie: --media FOLDER", where=self.benchmark)
+        if self.benchmark == EMBEDDED and self._embedded.split == FINAL and not self.reporting:
             raise UserError(
                 "split final is opened for figures that are reported, never for choices; if that is what these are "
                 "for, say --reporting"
             )
-        embedded = EmbeddedBenchmark(self.data, self.split, self.limit)
-        return embedded.build(settings), embedded.never_train
+
+    def build(self) -> tuple[Benchmark, Path | None]:
+        """The benchmark, and the list of what it must not have trained. Raises UserError."""
+        settings = self.settings()
+        if self.benchmark == EMBEDDED or self.media is None:
+            return self._embedded.build(settings), self._embedded.never_train
+        table, skip = Path(self.benchmark), self.skip_missing
+        return read_hub_set(table, self.media, settings, self.limit, skip_missing=skip), None
+
+    @property
+    def _embedded(self) -> EmbeddedBenchmark:
+        return EmbeddedBenchmark(self.data, self.split, self.limit)
 
 
 def evaluate(separator: str, against: str | None, asking: Asking, out: Path, as_json: bool) -> None:
     """Ask, write figures and page, and print what came of it. Raises UserError."""
-    profile = profile_of(separator)
-    other = None if against is None else profile_of(against)
+    profiles = {"separator": profile_of(separator)}
+    if against is not None:
+        profiles["against"] = profile_of(against)
+    asking.check()
+    contestants = _contestants([separator] if against is None else [separator, against], profiles.values())
+    scorers = Scorers(profiles["separator"])
     benchmark, never_train = asking.build()
-    trial, scorers = _trial(separator, profile, against, other, benchmark, out)
+    contest = Contest(out / ANSWERS_FOLDER, profiles["separator"].sample_rate, scorers)
+    trial = Trial(benchmark, contest, *contestants, scorers.roles)
     try:
         trial.hold()
     except MediaError as error:
         raise UserError(f"a recording of the benchmark cannot be read: {error}") from error
-    results = _results(trial, scorers, {"separator": profile} | ({"against": other} if other else {}))
+    results = _results(trial, scorers, profiles)
     page = out / PAGE
     page.write_text(render_evaluation(results, hear(trial, choose(trial)), trial.primary), encoding="utf-8")
     plain = results.to_dict() | {"never_train": None if never_train is None else str(never_train)}
     (out / RESULTS_FILE).write_text(json.dumps(plain, indent=2), encoding="utf-8")
     if as_json:
         print(json.dumps(plain))
-    else:
-        Console(width=max(Console().width, LEAST_WIDTH)).print(Group(*told(results)))
-        print(f"figures   {out / RESULTS_FILE}\npage      {page}")
-        if never_train is not None:
-            print(f"never train on what is listed in {never_train}: dataengine index --never-train")
+        return
+    Console(width=max(Console().width, LEAST_WIDTH)).print(Group(*told(results)))
+    print(f"figures   {out / RESULTS_FILE}\npage      {page}")
+    if never_train is not None:
+        print(f"never train on what is listed in {never_train}: dataengine index --never-train")
 
 
-def _trial(
-    separator: str,
-    profile: Profile,
-    against: str | None,
-    other: Profile | None,
-    benchmark: Benchmark,
-    out: Path,
-) -> tuple[Trial, Scorers]:
+def _contestants(
+    separators: Sequence[str], profiles: Iterable[Profile]
+) -> tuple[Promptable, Promptable | None, list[Specialist]]:
+    """What is put to the test, what it is held against, and the specialists; no two under one name."""
     console = Console(stderr=True)
     specialists = bundled_specialists(lambda line: console.print(printable(line), highlight=False))
     taken = {each.name for each in BASELINES} | {each.name for each in specialists}
-    own = _apart(contestant_of(separator, profile), taken)
-    theirs = None
-    if against is not None and other is not None:
-        theirs = _apart(contestant_of(against, other), taken | {own.name})
-    scorers = Scorers(profile)
-    trial = Trial(
-        benchmark=benchmark,
-        contest=Contest(out / ANSWERS_FOLDER, profile.sample_rate, scorers),
-        separator=own,
-        against=theirs,
-        specialists=specialists,
-        roles=scorers.roles,
-    )
-    return trial, scorers
+    found: list[Promptable] = []
+    for separator, profile in zip(separators, profiles, strict=True):
+        found.append(_apart(contestant_of(separator, profile), taken | {each.name for each in found}))
+    return found[0], found[1] if len(found) > 1 else None, specialists
 
 
 def _apart(contestant: Promptable, taken: Collection[str]) -> Promptable:

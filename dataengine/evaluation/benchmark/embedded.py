@@ -38,22 +38,24 @@ NO_VIDEO = "the catalogue has no video"
 
 @dataclass(frozen=True)
 class EmbeddedBenchmark:
-    """Where it is built, and of how much."""
+    """Where it is built, and of how much; UserError for another split."""
 
     data: Path
     split: str
     limit: int
     """Questions of each setting, at most."""
 
-    def build(self, settings: Collection[Setting]) -> Benchmark:
-        """Fetch, mix and render what these settings need, and ask; what is there already is left alone.
-
-        Raises UserError for another split, where a package cannot be fetched, and where a synthesiser is missing.
-        """
+    def __post_init__(self) -> None:
         if self.split not in SPLITS:
             raise UserError(
                 f"the benchmark is made of the splits {' and '.join(SPLITS)}, not of {self.split!r}"
             )
+
+    def build(self, settings: Collection[Setting]) -> Benchmark:
+        """Fetch, mix and render what these settings need, and ask; what is there already is left alone.
+
+        Raises UserError where a package cannot be fetched, and where a synthesiser is missing.
+        """
         audible = [each for each in settings if each.prompts != PromptKind.VISUAL]
         if not audible:
             raise UserError(f"{NO_VIDEO}: ask by text or span", where="--prompts")
