@@ -1,7 +1,8 @@
-"""Stopping when the operating system or a cluster's scheduler asks for it (SIGTERM)."""
+"""Stopping what the main thread does: when it is asked to (SIGTERM), when time is up, when another thread says so."""
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -22,36 +23,57 @@ def on_sigterm(action: Callable[[], None]) -> Iterator[None]:
 
     Nothing changes outside the main thread, where Python hears no signals.
     """
-    if threading.current_thread() is not threading.main_thread():
+    with _on(signal.SIGTERM, action):
         yield
-        return
-
-    def handle(*_: Any) -> None:
-        action()
-
-    before = signal.signal(signal.SIGTERM, handle)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
 def raising_after(error: type[Exception]) -> Iterator[Callable[[float], None]]:
     """Yields a function that, called with a number of seconds, has `error` raised after them in the block."""
+
+    def stop() -> None:
+        raise error
+
+    with _on(signal.SIGALRM, stop) as heard:
+
+        def arm(seconds: float) -> None:
+            if heard:
+                signal.setitimer(signal.ITIMER_REAL, seconds)
+
+        try:
+            yield arm
+        finally:
+            arm(0)
+
+
+@contextmanager
+def raising_when_told(error: Exception) -> Iterator[Callable[[], None]]:
+    """Yields a function with which another thread has `error` raised in the block."""
+
+    def stop() -> None:
+        raise error
+
+    with _on(signal.SIGUSR2, stop) as heard:
+
+        def tell() -> None:
+            if heard:
+                os.kill(os.getpid(), signal.SIGUSR2)
+
+        yield tell
+
+
+@contextmanager
+def _on(number: signal.Signals, action: Callable[[], None]) -> Iterator[bool]:
+    """Call `action` when the signal comes while the block runs; yields whether it will: only the main thread can."""
     if threading.current_thread() is not threading.main_thread():
-        yield lambda seconds: None
+        yield False
         return
 
     def handle(*_: Any) -> None:
-        raise error
+        action()
 
-    def arm(seconds: float) -> None:
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-
-    before = signal.signal(signal.SIGALRM, handle)
+    before = signal.signal(number, handle)
     try:
-        yield arm
+        yield True
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.signal(number, before)
