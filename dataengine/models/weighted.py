@@ -67,10 +67,6 @@ class WeightedAdapter(Adapter):
             source=", ".join(each.reference for each in self.weight_sets()),
         )
 
-    def places(self) -> tuple[Path, ...]:
-        """See Adapter."""
-        return tuple(each.place() for each in self.weight_sets())
-
     def files(self) -> tuple[Path, ...]:
         """The files that the model is made from. Raises UserError if one is not on this machine."""
         return tuple(path for each in self.weight_sets() for path in each.paths())
