@@ -87,8 +87,10 @@ def _dots(results: Results, table: Table) -> list[DotRow]:
 
 
 def _of_row(results: Results, row: Row) -> Iterator[Dot]:
+    """Those who answered everything: of fewer questions a mean is no mark beside the others."""
+    own = row.figures[results.separator]
     for name, summary in row.figures.items():
-        if summary is not None:
+        if summary is not None and (own is None or summary.rows >= own.rows):
             mean, style = summary.mean, _style(results, name)
             marked = name not in (results.separator, results.against)
             yield Dot(name, style, mean.value, None if marked else (mean.low, mean.high))
