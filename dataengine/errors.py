@@ -19,5 +19,9 @@ class EngineError(RuntimeError):
     """The engine cannot go on, through no fault of the rows."""
 
 
+class HeadLostError(EngineError):
+    """The process that a Ray cluster cannot be without is gone, and with it every answer that Ray waits for."""
+
+
 class StoppedError(Exception):
     """The run was asked to stop, and did; the same command goes on with it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dataengine.commands.validate import warn_of_other_models
-from dataengine.errors import EngineError, StoppedError
+from dataengine.errors import EngineError, HeadLostError, StoppedError
 from dataengine.licences import refuse_non_commercial
 from dataengine.pipeline import Pipeline
 from dataengine.report.formats import span_of_time
@@ -70,7 +71,9 @@ def engine_errors() -> Iterator[None]:
         print("dataengine: stopped as asked; the same command goes on from here", file=sys.stderr)
         raise typer.Exit(0) from stopped
     except EngineError as error:
-        print(f"dataengine: {error}", file=sys.stderr)
+        print(f"dataengine: {error}", file=sys.stderr, flush=True)
+        if isinstance(error, HeadLostError):  # at exit Ray would wait for the head, and say so all the while
+            os._exit(1)
         raise typer.Exit(1) from error
 
 

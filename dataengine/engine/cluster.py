@@ -18,7 +18,7 @@ from typing import TextIO
 from urllib.parse import urlsplit
 
 from dataengine.engine.ray_data import end_executions
-from dataengine.errors import EngineError, StoppedError, UserError
+from dataengine.errors import EngineError, HeadLostError, StoppedError, UserError
 from dataengine.stopping import raising_when_told
 
 OBJECT_STORE_BYTES = 512 * 1024 * 1024
@@ -44,10 +44,6 @@ class ClusterSize:
 
     cpus: float
     gpus: float
-
-
-class HeadLostError(EngineError):
-    """The process that a Ray cluster cannot be without is gone."""
 
 
 @contextmanager

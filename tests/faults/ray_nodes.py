@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from driver_process import ONE_THREAD
@@ -29,7 +30,7 @@ class Node:
     def __init__(self, arguments: list[str], output: Path, environment: Mapping[str, str]) -> None:
         options = ["--block", "--disable-usage-stats", f"--object-store-memory={OBJECT_STORE_BYTES}"]
         with output.open("ab") as file:
-            self._process = subprocess.Popen(
+            self.process = subprocess.Popen(
                 [str(RAY), "start", *options, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
@@ -38,14 +39,9 @@ class Node:
                 start_new_session=True,
             )
 
-    def kill(self) -> None:
-        """End the node as a machine ends that loses its power: all its processes at once."""
-        for pid, _ in descendants(self._process.pid):
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-        self._process.wait()
+    def processes(self) -> set[int]:
+        """Ids of all its processes, its workers' among them."""
+        return {pid for pid, _ in descendants(self.process.pid)}
 
 
 class Cluster:
@@ -58,19 +54,20 @@ class Cluster:
         port = self.address.rpartition(":")[2]
         where = [f"--port={port}", f"--temp-dir={self._folder}"]
         self.head = self._start(["--head", *where, "--include-dashboard=false", "--num-cpus=1"])
-        self._nodes = [self.head]
+        self.nodes = [self.head]
         _wait_for_listener(int(port))
 
     def add(self) -> Node:
         """A further node with one CPU, which has joined: two that start at once may want the same ports."""
-        before = self._alive()
-        node = self._start([f"--address={self.address}", "--num-cpus=1"])
-        self._nodes.append(node)
+        before, arguments = self._alive(), [f"--address={self.address}", "--num-cpus=1"]
+        self.nodes.append(self._start(arguments))
         deadline = time.monotonic() + SECONDS_TO_START
         while not self._alive() - before:
             assert time.monotonic() < deadline, (self._folder / "nodes.txt").read_text()
+            if self.nodes[-1].process.poll() is not None:  # Ray waits half a minute for its own processes
+                self.nodes[-1] = self._start(arguments)
             time.sleep(0.5)
-        return node
+        return self.nodes[-1]
 
     def _alive(self) -> set[object]:
         from ray._raylet import GcsClient
@@ -79,10 +76,18 @@ class Cluster:
         infos = GcsClient(address=self.address).get_all_node_info(timeout=SECONDS_TO_START)
         return {node for node, info in infos.items() if info.state == GcsNodeInfo.ALIVE}
 
+    def kill(self, node: Node) -> None:
+        """End a node as a machine ends that loses its power: all its processes at once."""
+        for pid in node.processes():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        node.process.wait()
+        self.nodes.remove(node)
+
     def close(self) -> None:
         """Kill all nodes."""
-        for node in self._nodes:
-            node.kill()
+        for node in list(self.nodes):
+            self.kill(node)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _start(self, arguments: list[str]) -> Node:
