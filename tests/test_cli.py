@@ -245,6 +245,10 @@ def test_models_are_listed_with_their_licences(dataengine: CommandLine) -> None:
     assert "MIT" in answer.out
 
 
+def test_models_that_could_be_used_are_listed_with_what_installs_them(dataengine: CommandLine) -> None:
+    assert "dataengine[sam2]" in dataengine("models", "embedded").out
+
+
 @pytest.mark.slow
 def test_from_recordings_to_a_report(
     demo_directory: Path, tmp_path: Path, dataengine: CommandLine, monkeypatch: pytest.MonkeyPatch

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from dataengine.errors import UserError
 from dataengine.models.mirror import fetch, weights_of
@@ -57,7 +58,7 @@ def list_models(name_or_path: str, as_json: bool) -> None:
         return
     console = Console()
     console.print(_table_of_models(models))
-    console.print(f"\nnot in profile {profile.name!r}:")
+    console.print(Text(f"\nnot in profile {profile.name!r}:"))
     console.print(_table_of_others(others))
 
 
@@ -104,22 +105,31 @@ def _other(name: str) -> OtherAdapter:
 
 
 def _table_of_models(models: list[ListedModel]) -> Table:
-    table = Table.grid(padding=(0, 2))
+    table = _table(columns=2)
     for each in models:
         if each.missing:
-            table.add_row(each.role, f"[red]{each.adapter}: {each.missing}")
+            table.add_row(each.role, Text(f"{each.adapter}: {each.missing}", "red"))
             continue
-        table.add_row(each.role, f"{each.adapter} {each.version}, from {each.source}")
-        allowed = "commercial use: yes" if each.commercial else "[yellow]commercial use: no[/]"
-        table.add_row("", f"{allowed}; {each.licence}", style="dim")
+        table.add_row(each.role, Text(f"{each.adapter} {each.version}, from {each.source}"))
+        allowed = ("commercial use: yes", "") if each.commercial else ("commercial use: no", "yellow")
+        table.add_row("", Text.assemble(allowed, f"; {each.licence}"), style="dim")
         for place in each.places:
-            table.add_row("", place, style="dim")
+            table.add_row("", Text(place), style="dim")
     return table
 
 
 def _table_of_others(others: list[OtherAdapter]) -> Table:
-    table = Table.grid(padding=(0, 2))
+    table = _table(columns=3)
     for each in others:
         installed = ", ".join(f"{name} {version}" for name, version in each.libraries.items() if version)
-        table.add_row(each.role, each.adapter, each.missing or installed or "installed", style="dim")
+        table.add_row(each.role, each.adapter, Text(each.missing or installed or "installed"), style="dim")
+    return table
+
+
+def _table(columns: int) -> Table:
+    """The last column holds commands and paths: of those nothing is left out where they do not fit."""
+    table = Table.grid(padding=(0, 2))
+    for _ in range(columns - 1):
+        table.add_column()
+    table.add_column(overflow="fold")
     return table
