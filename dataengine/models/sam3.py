@@ -167,9 +167,8 @@ def load_sam3(folder: Path, source: str, runtime: Runtime, precision: Precision,
     from transformers.models.sam3_video import modeling_sam3_video
 
     modeling_sam3_video.cv_utils_kernel = False  # type: ignore[assignment] # as where it cannot be loaded
-    modeling_sam3_video.logger.setLevel(
-        "ERROR"
-    )  # it warns in every frame with more instances than are followed
+    # It would warn in every frame with more instances than are followed.
+    modeling_sam3_video.logger.setLevel(logging.ERROR)
     inference = start_torch(runtime, precision)
     processor = Sam3VideoProcessor.from_pretrained(folder, local_files_only=True)
     model = load_pretrained(Sam3VideoModel, folder, source).to(inference.device)

@@ -150,15 +150,19 @@ def write_small_sam3(folder: Path, size: int = 112) -> Path:
         low_res_mask_size=size // 14 * 4,
         score_threshold_detection=0.0,
         new_det_thresh=0.0,
-        hotstart_delay=5,
-        hotstart_unmatch_thresh=5,
-        hotstart_dup_thresh=5,
+        assoc_iou_thresh=0.0,
+        trk_assoc_iou_thresh=0.0,
+        hotstart_delay=0,
         recondition_every_nth_frame=2,
         high_conf_thresh=0.0,
         high_iou_thresh=0.0,
     )
     shape.image_size = size
-    Sam3VideoModel(shape).save_pretrained(folder)
+    model = Sam3VideoModel(shape)
+    model.tracker_model.mask_decoder.pred_obj_score_head.proj_out.bias.data.fill_(
+        1.0
+    )  # what is followed is there
+    model.save_pretrained(folder)
     square = {"height": size, "width": size}
     grey = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
     Sam3VideoProcessor(
