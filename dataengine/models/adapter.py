@@ -149,12 +149,11 @@ def digest_of_text(text: str) -> str:
 
 def composed_card(adapter: Adapter, name: str, cards: Sequence[ModelCard]) -> ModelCard:
     """The card of a model that adds no weights to the models it is built from."""
-    digest = hashlib.blake2b("\n".join(card.digest for card in cards).encode(), digest_size=16)
     return ModelCard(
         role=adapter.role,
         adapter=name,
         version=f"adapter{adapter.revision}",
-        digest=digest.hexdigest(),
+        digest=digest_of_text("\n".join(card.digest for card in cards)),
         licence="; ".join(dict.fromkeys(card.licence for card in cards)),
         commercial=all(card.commercial for card in cards),
         source=", ".join(dict.fromkeys(card.source for card in cards)),

@@ -10,9 +10,10 @@ from pydantic import Field
 
 from dataengine.errors import UserError
 from dataengine.models.adapter import Runtime
-from dataengine.models.clap_scorer import MAX_TOKENS, SAMPLE_RATE, WINDOW, ClapScorer, check_vocabulary
+from dataengine.models.clap_scorer import MAX_TOKENS, SAMPLE_RATE, WINDOW, ClapScorer
 from dataengine.models.libraries import Library
 from dataengine.models.roles import Matrix, ModelCard, Waveform
+from dataengine.models.tokenizer_file import check_vocabulary
 from dataengine.models.torch_inference import Precision, TorchInference, as_matrix, start_torch
 from dataengine.models.transformers_model import load_pretrained
 from dataengine.models.weighted import Licence, WeightedAdapter
@@ -96,5 +97,5 @@ def load_towers(folder: Path, source: str, runtime: Runtime, precision: Precisio
         raise UserError(f"{source} does not hear ten seconds at 48 kHz, as every published CLAP does")
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     model = load_pretrained(ClapModel, folder, source).to(inference.device)
-    check_vocabulary(len(tokenizer), model.config.text_config.vocab_size, source)
+    check_vocabulary(len(tokenizer), model.config.text_config.vocab_size, source, "text tower")
     return TransformersClap(model, tokenizer, hearing, inference)

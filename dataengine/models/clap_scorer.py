@@ -12,7 +12,6 @@ from typing import Protocol
 
 import numpy as np
 
-from dataengine.errors import UserError
 from dataengine.models.remembered import Remembered
 from dataengine.models.roles import ClipScore, Matrix, ModelCard, Waveform
 from dataengine.models.torch_inference import in_calls_of
@@ -73,14 +72,3 @@ class ClapScorer:
         ]
         ends = np.cumsum([len(each) for each in windows])
         return [np.stack(vectors[end - len(each) : end]) for each, end in zip(windows, ends, strict=True)]
-
-
-def check_vocabulary(tokens: int, rows: int, source: str) -> None:
-    """Raise UserError unless the tokenizer has a token for each row of the text tower's table.
-
-    A tokenizer whose files are missing comes back without complaint, with its five special tokens.
-    """
-    if tokens != rows:
-        raise UserError(
-            f"the tokenizer of {source} has {tokens:,} tokens and the text tower {rows:,}: they do not belong together"
-        )

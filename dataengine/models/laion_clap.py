@@ -18,9 +18,10 @@ from pydantic import Field, field_validator
 
 from dataengine.errors import UserError
 from dataengine.models.adapter import Runtime
-from dataengine.models.clap_scorer import MAX_TOKENS, ClapScorer, check_vocabulary
+from dataengine.models.clap_scorer import MAX_TOKENS, ClapScorer
 from dataengine.models.libraries import Library
 from dataengine.models.roles import Matrix, ModelCard, Waveform
+from dataengine.models.tokenizer_file import check_vocabulary
 from dataengine.models.torch_checkpoint import read_checkpoint
 from dataengine.models.torch_inference import Precision, TorchInference, as_matrix, start_torch
 from dataengine.models.weighted import Licence, WeightedAdapter
@@ -67,7 +68,8 @@ class LaionClapAdapter(WeightedAdapter):
         checkpoint, text_tower = (each.place() for each in self.weight_sets())
         inference = start_torch(runtime, self.precision)
         module = build_module(self.audio_tower, text_tower, inference)
-        check_vocabulary(len(module.tokenize), module.model.text_branch.config.vocab_size, self.text_tower)
+        rows = module.model.text_branch.config.vocab_size
+        check_vocabulary(len(module.tokenize), rows, self.text_tower, "text tower")
         load_checkpoint(module, checkpoint, self.weights, self.audio_tower)
         return ClapScorer(card, LaionClap(module, inference), self.windows_per_call)
 

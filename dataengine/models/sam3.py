@@ -14,12 +14,12 @@ from typing import Any
 
 from pydantic import Field
 
-from dataengine.errors import UserError
 from dataengine.models.adapter import Runtime
 from dataengine.models.clip_tracker import ClipTracker, Mask, forget_far_from, text_of
 from dataengine.models.libraries import Library
 from dataengine.models.roles import Frames, ModelCard
 from dataengine.models.sam2_transformers import forget_masks, frames_for, start_session
+from dataengine.models.tokenizer_file import check_vocabulary
 from dataengine.models.torch_inference import Precision, TorchInference, start_torch
 from dataengine.models.transformers_model import load_pretrained
 from dataengine.models.weighted import Licence, WeightedAdapter
@@ -172,8 +172,7 @@ def load_sam3(folder: Path, source: str, runtime: Runtime, precision: Precision,
     inference = start_torch(runtime, precision)
     processor = Sam3VideoProcessor.from_pretrained(folder, local_files_only=True)
     model = load_pretrained(Sam3VideoModel, folder, source).to(inference.device)
-    tokens, rows = len(processor.tokenizer), model.config.detector_config.text_config.vocab_size
-    if tokens != rows:
-        raise UserError(f"the tokenizer of {source} has {tokens:,} tokens and the text encoder {rows:,}")
+    rows = model.config.detector_config.text_config.vocab_size
+    check_vocabulary(len(processor.tokenizer), rows, source, "text encoder")
     model.max_num_objects = instances
     return Sam3(model, processor, inference)

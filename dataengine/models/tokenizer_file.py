@@ -1,4 +1,4 @@
-"""The tokenizer of a text model, from the file that stands beside its weights."""
+"""The tokenizer of a text model, from the files that stand beside its weights."""
 
 from __future__ import annotations
 
@@ -27,3 +27,14 @@ def read_tokenizer(folder: Path, rows: int, max_tokens: int, source: str) -> Any
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_tokens)
     return tokenizer
+
+
+def check_vocabulary(tokens: int, rows: int, source: str, model: str) -> None:
+    """Raise UserError unless the tokenizer has a token for each row of the table of the `model`, such as `text tower`.
+
+    A tokenizer whose files are missing comes back from transformers without complaint, with its special tokens.
+    """
+    if tokens != rows:
+        raise UserError(
+            f"the tokenizer of {source} has {tokens:,} tokens and the {model} {rows:,}: they do not belong together"
+        )
