@@ -145,7 +145,7 @@ def drive(
             todo = without_part(wanted.slices, storage)
             events.write("run_started", run=storage.root, pipeline_digest=pipeline.digest, slices=len(todo))
             if len(todo):
-                with cluster(address) as size:
+                with cluster(address, terminal) as size:
                     _label(pipeline, job, size, todo, progress, lease, events)
             finished = patiently(
                 lambda: finish(job, plan.slices, pipeline.pack, progress.writing, lease.check), minutes

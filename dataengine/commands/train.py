@@ -41,7 +41,7 @@ def train_command(
             messages_to(out / RAY_FOLDER / "output.txt") as terminal,
             _shown(config, out, recent, Console(file=terminal)) as on_step,
         ):
-            train_on_ray(config, out, workers, address, on_step)
+            train_on_ray(config, out, workers, address, terminal, on_step)
     elif address:
         raise UserError(
             "how many of the cluster's workers shall train? Say so with --workers 4",

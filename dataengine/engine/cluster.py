@@ -5,10 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import socket
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -17,20 +15,15 @@ from pathlib import Path
 from typing import TextIO
 from urllib.parse import urlsplit
 
+from dataengine.engine.head import connect, leave_time_to_speak, watched_head
 from dataengine.engine.ray_data import end_executions
 from dataengine.errors import EngineError, HeadLostError, StoppedError, UserError
-from dataengine.stopping import raising_when_told
 
 OBJECT_STORE_BYTES = 512 * 1024 * 1024
 """Enough for what passes between groups on one machine; Ray spills to disk beyond it."""
 
 HERE = "local"
 """The address of this machine alone, whatever `RAY_ADDRESS` says; as Ray itself calls it."""
-SECONDS_TO_CONNECT = 10.0
-SECONDS_BETWEEN_LOOKS = 5.0
-SECONDS_UNTIL_LOST = 40.0
-"""So long may the head of a cluster not answer, for it may be started anew. After a minute Ray ends the process
-without a word, and its calls wait until then."""
 TOO_SLOW = "timed out during startup"
 STARTS = 4
 """How often Ray is started on this machine before it is given up: it waits half a minute for its own processes, and
@@ -47,8 +40,10 @@ class ClusterSize:
 
 
 @contextmanager
-def cluster(address: str | None) -> Iterator[ClusterSize]:
+def cluster(address: str | None, terminal: TextIO) -> Iterator[ClusterSize]:
     """Ray, joined at `address` (or `RAY_ADDRESS`), else started here and stopped on leaving; `HERE` starts it.
+
+    Where the block does not end although the cluster's head is lost, the process does, with a line to `terminal`.
 
     Raises:
         UserError: there is no cluster at the address.
@@ -57,53 +52,25 @@ def cluster(address: str | None) -> Iterator[ClusterSize]:
     """
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    place = address or os.environ.get("RAY_ADDRESS")
+    elsewhere = place if place != HERE else None
+    if elsewhere:
+        leave_time_to_speak()
     import ray
 
     with ExitStack() as leaving:
         if not ray.is_initialized():
-            place = address or os.environ.get("RAY_ADDRESS")
             with _signals_kept():
-                _join(place) if place and place != HERE else _start()
+                _join(elsewhere) if elsewhere else _start()
             leaving.callback(ray.shutdown)
             leaving.callback(end_executions)
         total = ray.cluster_resources()  # type: ignore[no-untyped-call]
         try:
-            with _watched(ray.get_runtime_context().gcs_address):
+            with watched_head(ray.get_runtime_context().gcs_address, terminal):
                 yield ClusterSize(total.get("CPU", 0.0), total.get("GPU", 0.0))
         except HeadLostError:
             leaving.pop_all()  # it would wait for the head
             raise
-
-
-@contextmanager
-def _watched(head: str) -> Iterator[None]:
-    """Have HeadLostError raised in the block once nothing listens any more at the address of the cluster's head."""
-    over = threading.Event()
-    lost = HeadLostError(
-        f"the head of the Ray cluster ({head}) is lost, it has not answered for {SECONDS_UNTIL_LOST:.0f} s; what is "
-        "done is kept, and the same command goes on with another cluster"
-    )
-
-    def watch() -> None:
-        answered = time.monotonic()
-        while not over.wait(SECONDS_BETWEEN_LOOKS):
-            try:
-                _connect(head)
-            except OSError:
-                if time.monotonic() - answered >= SECONDS_UNTIL_LOST:
-                    tell()
-                    return
-            else:
-                answered = time.monotonic()
-
-    with raising_when_told(lost) as tell:
-        watching = threading.Thread(target=watch, name="head", daemon=True)
-        watching.start()
-        try:
-            yield
-        finally:
-            over.set()
-            watching.join()  # told after the block, nobody would catch the error
 
 
 @contextmanager
@@ -209,14 +176,8 @@ def _check_reachable(address: str) -> None:
     if place.port is None:  # "auto" is Ray's to resolve
         return
     try:
-        _connect(place.netloc)
+        connect(place.netloc)
     except OSError as error:
         raise UserError(
             f"no Ray cluster answers at {address} ({error}); start one with `ray start --head`, or leave --address out"
         ) from None
-
-
-def _connect(place: str) -> None:
-    """Raise OSError if nobody listens at `HOST:PORT`."""
-    parts = urlsplit(f"//{place}")
-    socket.create_connection((parts.hostname or "", parts.port or 0), SECONDS_TO_CONNECT).close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -106,7 +107,7 @@ class Steps:
                 progress.update(report.step + 1, f"loss {report.loss:.4f}")
 
             if workers:
-                train_on_ray(config, out, workers, self.address, on_step)
+                train_on_ray(config, out, workers, self.address, sys.stderr, on_step)
             else:
                 train(config, out, World(), on_step)
         write_training_report(out)

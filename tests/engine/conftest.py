@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,7 +20,7 @@ __all__ = ["CHEAP_STAGES", "write_manifest"]
 def ray_cluster():
     from dataengine.engine.cluster import cluster
 
-    with cluster(None) as size:
+    with cluster(None, sys.stderr) as size:
         yield size
 
 

@@ -21,7 +21,7 @@ def test_an_address_that_cannot_serve_is_refused_at_once(address, answer, monkey
     import ray
 
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    with pytest.raises(UserError, match=answer), cluster(address):
+    with pytest.raises(UserError, match=answer), cluster(address, sys.stderr):
         pass
 
 
@@ -35,7 +35,7 @@ def test_local_is_this_machine_whatever_the_environment_says(monkeypatch):
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2.0})
     monkeypatch.setattr(ray, "get_runtime_context", lambda: SimpleNamespace(gcs_address="127.0.0.1:1"))
     monkeypatch.setattr(ray, "shutdown", lambda: None)
-    with cluster("local") as size:
+    with cluster("local", sys.stderr) as size:
         assert size.cpus == 2.0
     (options,) = started
     assert (options["address"], options["include_dashboard"]) == ("local", False)

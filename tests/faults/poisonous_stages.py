@@ -81,7 +81,7 @@ class Poisonous(Stage):
         if "takes more and more memory" in faults:
             hoard = []
             while True:
-                hoard.append(np.ones(2**26, np.uint8))
+                hoard.append(np.empty(2**26, np.uint8))  # claimed: to fill it takes a slow machine seconds
 
     @staticmethod
     def _spoilt(uri: str, target: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from dataengine.engine.cluster import cluster
 from dataengine.engine.workers import forwarded_environment
@@ -30,19 +30,21 @@ def train_on_ray(
     config: TrainConfig,
     out: Path,
     workers: int,
-    address: str | None = None,
+    address: str | None,
+    terminal: TextIO,
     on_step: Callable[[StepReport], None] = lambda report: None,
 ) -> None:
     """Train as `trainer.training.loop.train` does, in so many workers; each takes a GPU where the cluster has them.
 
-    `address` is that of a Ray cluster; without one, Ray is started on this machine.
+    `address` is that of a Ray cluster; without one, Ray is started on this machine. `terminal` is told why the process
+    ends if the cluster is lost.
 
     Raises:
         UserError: nothing to train on, another run in the folder, or fewer processors than workers.
         EngineError: the job failed.
     """
     out = out.absolute()
-    with cluster(address) as size:
+    with cluster(address, terminal) as size:
         gpus = size.gpus >= 1
         there = size.gpus if gpus else size.cpus
         if workers > there:
