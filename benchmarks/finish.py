@@ -22,6 +22,7 @@ from synthetic_run import make_run, peak_gigabytes
 from dataengine.engine.database import database
 from dataengine.engine.finish import finish
 from dataengine.engine.settings import PackSettings
+from dataengine.engine.shard_writers import writers_here
 
 
 def finish_seconds(folder: Path, rows: int, rows_a_part: int) -> tuple[float, float]:
@@ -29,7 +30,7 @@ def finish_seconds(folder: Path, rows: int, rows_a_part: int) -> tuple[float, fl
     job = make_run(folder, rows, rows_a_part)
     before = peak_gigabytes()
     started = time.perf_counter()
-    finish(job, -(-rows // rows_a_part), PackSettings(), lambda *_: None, lambda: None)
+    finish(job, -(-rows // rows_a_part), PackSettings(), writers_here, lambda *_: None, lambda: None)
     seconds = time.perf_counter() - started
     print(
         f"{rows:,} rows: peak of memory {peak_gigabytes():.2f} GB, {before:.2f} GB of it before", flush=True

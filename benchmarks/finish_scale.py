@@ -36,6 +36,7 @@ from dataengine.engine.job import Job
 from dataengine.engine.parts import PARTS_FOLDER, commit, committed_parts, part_of
 from dataengine.engine.rehearsal import rehearse
 from dataengine.engine.settings import PackSettings
+from dataengine.engine.shard_writers import writers_here
 from dataengine.engine.slice_work import SliceState, StageWork
 from dataengine.engine.storage import Storage
 from manifests.identity import stable_hash
@@ -92,7 +93,7 @@ def read_all_footers(job: Job) -> int:
 
 def finish_run(slices: int, job: Job) -> None:
     """Make the tables."""
-    finish(job, slices, PackSettings(), lambda *_: None, lambda: None)
+    finish(job, slices, PackSettings(), writers_here, lambda *_: None, lambda: None)
 
 
 def foretold(units: int, slice_units: int, folder: Path) -> float:

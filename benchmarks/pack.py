@@ -26,6 +26,7 @@ from dataengine.engine.database import database
 from dataengine.engine.result_files import write_results
 from dataengine.engine.results import Place
 from dataengine.engine.settings import PackSettings
+from dataengine.engine.shard_writers import writers_here
 from dataengine.engine.shards import SampleNotes
 from dataengine.engine.stems import tar_member
 from dataengine.engine.storage import Storage
@@ -89,7 +90,9 @@ def pack_seconds(folder: Path, rows: pa.Table) -> float:
     with database() as connection:
         connection.register("rows", rows)
         started = time.perf_counter()
-        write_results(connection, place, "0" * 32, 1, PackSettings(), SCHEMA, notes, lambda *_: None)
+        write_results(
+            connection, place, "0" * 32, 1, PackSettings(), SCHEMA, notes, writers_here, lambda *_: None
+        )
         seconds = time.perf_counter() - started
     shutil.rmtree(folder / "packed")
     return seconds

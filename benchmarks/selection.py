@@ -20,6 +20,7 @@ from synthetic_run import SCORES, make_run, peak_gigabytes
 from dataengine.engine.database import database, view_tables
 from dataengine.engine.finish import finish
 from dataengine.engine.settings import PackSettings
+from dataengine.engine.shard_writers import writers_here
 from dataengine.engine.storage import Storage
 from dataengine.selection import VERDICT_SCHEMA, decide_anew, select
 from stages.criteria import load_filter_file
@@ -64,7 +65,7 @@ def main() -> None:
         folder = Path(temporary) / "run"
         job = make_run(folder, options.rows, rows_a_part=2_000)
         results = finish(
-            job, -(-options.rows // 2_000), PackSettings(), lambda *_: None, lambda: None
+            job, -(-options.rows // 2_000), PackSettings(), writers_here, lambda *_: None, lambda: None
         ).results
         filter_file = Path(temporary) / "filters.yaml"
         write_filters(filter_file)

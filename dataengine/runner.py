@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from rich.console import Console
 
 from dataengine.driver_log import DriverLog, driver_times
 from dataengine.engine.attempts import attempts_of, planned_slices
-from dataengine.engine.cluster import ClusterSize, cluster, messages_to
+from dataengine.engine.cluster import ClusterSize, cluster, cluster_elsewhere, messages_to
 from dataengine.engine.events import EventLog
 from dataengine.engine.execute import Execution, plan_pools
 from dataengine.engine.finish import Finished, finish
@@ -30,6 +31,7 @@ from dataengine.engine.part_rows import counts_so_far
 from dataengine.engine.parts import Counts, committed_parts
 from dataengine.engine.patience import patiently, trouble_in_words
 from dataengine.engine.plan import Plan, plan_schema
+from dataengine.engine.shard_writers import OpenWriters, writers_here, writers_on_cluster
 from dataengine.engine.storage import Storage
 from dataengine.engine.taking_over import TakingOver
 from dataengine.errors import EngineError, StoppedError
@@ -147,8 +149,12 @@ def drive(
             if len(todo):
                 with cluster(address, terminal) as size:
                     _label(pipeline, job, size, todo, progress, lease, events)
+            writers: OpenWriters = writers_here
+            if cluster_elsewhere(address):
+                writers = partial(writers_on_cluster, address, lease.holder.epoch, terminal)
             finished = patiently(
-                lambda: finish(job, plan.slices, pipeline.pack, progress.writing, lease.check), minutes
+                lambda: finish(job, plan.slices, pipeline.pack, writers, progress.writing, lease.check),
+                minutes,
             )
         summary = _summary(storage, finished)
         storage.replace(SUMMARY_FILE, summary.to_json().encode())

@@ -100,6 +100,7 @@ class Steps:
 class ScaleEstimate:
     """A run on a cluster."""
 
+    nodes: int
     units: int
     slices: int
     tasks: int
@@ -148,9 +149,10 @@ def estimate(
         start=(rates.start_seconds + driver.planning.at(units)) / 3600,
         labelling=slowest.wall_hours,
         finishing=driver.finishing.at(rates.rows * units) / 3600,
-        packing=_packing_hours(rates, driver, units),
+        packing=_packing_hours(rates, driver, units, nodes),
     )
     return ScaleEstimate(
+        nodes=nodes,
         units=units,
         slices=slices,
         tasks=tasks,
@@ -173,12 +175,15 @@ def _unit_seconds(group: GroupPlan, rates: Rates, last: bool) -> float:
     return inside + (rates.commit_seconds if last else 0.0)
 
 
-def _packing_hours(rates: Rates, driver: Rehearsal, units: int) -> float | None:
+def _packing_hours(rates: Rates, driver: Rehearsal, units: int, nodes: int) -> float | None:
+    """Hours in which the nodes write the shards, each at this machine's pace, if one driver can keep them busy."""
     if rates.shard_bytes is None:
         return None
-    if not rates.shard_bytes or driver.packing is None:
+    if not rates.shard_bytes or driver.packing is None or driver.handing_out is None:
         return 0.0
-    return driver.packing.at(rates.shard_bytes * units) / 3600
+    stored = rates.shard_bytes * units
+    seconds = driver.packing.at(stored / nodes)
+    return (seconds if nodes == 1 else max(seconds, driver.handing_out.at(stored))) / 3600
 
 
 def _cost(

@@ -24,6 +24,7 @@ from dataengine.engine.plan import plan_schema
 from dataengine.engine.result_files import Progress, write_results
 from dataengine.engine.results import Place, Results
 from dataengine.engine.settings import PackSettings
+from dataengine.engine.shard_writers import writers_here
 from dataengine.engine.shards import SampleNotes
 from dataengine.engine.storage import Storage
 from dataengine.errors import UserError
@@ -218,7 +219,9 @@ def _select(
         view_tables(connection, "samples", run.storage, run.results.samples)
         connection.read_parquet(verdicts).create_view("verdicts")
         connection.execute(SELECTED_ROWS)
-        return tally, write_results(connection, place, digest, epoch, pack, schema, notes, on_progress)
+        return tally, write_results(
+            connection, place, digest, epoch, pack, schema, notes, writers_here, on_progress
+        )
 
 
 def _refuse_missing(filters: FilterFile, run: RunDirectory, where: str) -> None:

@@ -94,7 +94,7 @@ def _steps(measurement: Measurement, found: ScaleEstimate) -> Table:
         ("start", steps.start, "the driver", start),
         ("labelling", steps.labelling, "all workers", labelling),
         ("finishing", steps.finishing, "the driver", finishing),
-        ("packing", steps.packing, "the driver", _packing(measurement)),
+        ("packing", steps.packing, "all nodes" if found.nodes > 1 else "the driver", _packing(measurement)),
     )
     for name, hours, by, at in rows:
         table.add_row(name, "?" if hours is None else _spoken(hours * 3600), by, at)

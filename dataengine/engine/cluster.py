@@ -39,6 +39,12 @@ class ClusterSize:
     gpus: float
 
 
+def cluster_elsewhere(address: str | None) -> str | None:
+    """Where the cluster is that `cluster` joins; None if it starts one on this machine."""
+    place = address or os.environ.get("RAY_ADDRESS")
+    return place if place != HERE else None
+
+
 @contextmanager
 def cluster(address: str | None, terminal: TextIO) -> Iterator[ClusterSize]:
     """Ray, joined at `address` (or `RAY_ADDRESS`), else started here and stopped on leaving; `HERE` starts it.
@@ -52,8 +58,7 @@ def cluster(address: str | None, terminal: TextIO) -> Iterator[ClusterSize]:
     """
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    place = address or os.environ.get("RAY_ADDRESS")
-    elsewhere = place if place != HERE else None
+    elsewhere = cluster_elsewhere(address)
     if elsewhere:
         leave_time_to_speak()
     import ray

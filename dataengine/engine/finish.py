@@ -29,6 +29,7 @@ from dataengine.engine.plan import plan_schema
 from dataengine.engine.result_files import Progress, write_results
 from dataengine.engine.results import Place, Results
 from dataengine.engine.settings import PackSettings
+from dataengine.engine.shard_writers import OpenWriters
 from dataengine.engine.shards import SampleNotes
 from dataengine.engine.slice_work import StageWork, work_rows
 from dataengine.engine.storage import TEMPORARY_SUFFIX, Storage
@@ -62,6 +63,7 @@ def finish(
     job: Job,
     slices: int,
     pack: PackSettings,
+    writers: OpenWriters,
     on_progress: Progress,
     check: Callable[[], None],
 ) -> Finished:
@@ -71,6 +73,7 @@ def finish(
         job: the run's job.
         slices: how many slices were planned at the start.
         pack: the run's `pack:` section.
+        writers: who writes shards.
         on_progress: called with what is being written, how much of it is done, and how much there is.
         check: called before a file is published or removed; raises if another driver has taken the run over.
 
@@ -91,7 +94,7 @@ def finish(
         if finished is not None:
             place.remove_others(finished.results)
         else:
-            finished = _build(job, pack, place, digest, connection, on_progress)
+            finished = _build(job, pack, writers, place, digest, connection, on_progress)
         if _is_complete(storage, slices, folders):
             _remove_debris(storage, connection, check)
     return finished
@@ -117,6 +120,7 @@ def _finished_before(place: Place, digest: str) -> Finished | None:
 def _build(
     job: Job,
     pack: PackSettings,
+    writers: OpenWriters,
     place: Place,
     digest: str,
     connection: duckdb.DuckDBPyConnection,
@@ -125,7 +129,9 @@ def _build(
     before = place.read_pointer()
     counts = _gather_work(job.storage, place.check) - superseded_counts(connection)
     notes = SampleNotes.of(job.sample_schema, plan_schema(job.storage), job.sample_rate)
-    results = write_results(connection, place, digest, job.epoch, pack, job.sample_schema, notes, on_progress)
+    results = write_results(
+        connection, place, digest, job.epoch, pack, job.sample_schema, notes, writers, on_progress
+    )
     place.point(before, results, {"counts": asdict(counts)})
     return Finished(counts, results)
 

@@ -8,9 +8,11 @@ of a small run little is seen but what every run pays once.
 from __future__ import annotations
 
 import os
+import pickle
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -32,6 +34,7 @@ from dataengine.engine.plan import plan_file, plan_schema, write_plan
 from dataengine.engine.result_files import write_results
 from dataengine.engine.results import Place
 from dataengine.engine.settings import PackSettings
+from dataengine.engine.shard_writers import OpenWriters, ShardWriters, writers_here
 from dataengine.engine.shards import SampleNotes
 from dataengine.engine.storage import Storage
 from manifests.flushing import flush
@@ -80,7 +83,9 @@ class Rehearsal:
     finishing: Line
     """Each: a row of the samples table."""
     packing: Line | None
-    """Each: a byte of shards; None if the run stored no audio."""
+    """Each: a byte of shards, written by this machine; None if the run stored no audio."""
+    handing_out: Line | None
+    """What the driver does itself where nodes of a cluster write the shards. Each: a byte of shards."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +157,8 @@ def rehearse(run: Storage, units: int, slice_units: int, pack: PackSettings) -> 
         tempfile.gettempdir(),
         planning,
         Line(finishing.once, finishing.each / rows_a_part),
-        _packing(example, round(units * example.kept_a_unit), pack),
+        _packing(example, round(units * example.kept_a_unit), pack, writers_here),
+        _packing(example, round(units * example.kept_a_unit), pack, _takers),
     )
 
 
@@ -205,11 +211,11 @@ def _finish(
     began = time.perf_counter()
     if compacted:
         compact_folder(storage, list(committed_parts(storage)), lambda: None)
-    finish(job, parts, pack, lambda *_: None, lambda: None)
+    finish(job, parts, pack, writers_here, lambda *_: None, lambda: None)
     return time.perf_counter() - began
 
 
-def _packing(example: Example, kept: int, pack: PackSettings) -> Line | None:
+def _packing(example: Example, kept: int, pack: PackSettings, writers: OpenWriters) -> Line | None:
     if not example.audio:
         return None
     sizes = [len(each) for each in example.audio]
@@ -217,11 +223,11 @@ def _packing(example: Example, kept: int, pack: PackSettings) -> Line | None:
     samples = max(1, min(kept, round(BYTES / mean)))
     megabytes = min(pack.shard_megabytes, samples * mean / SHARDS / MEGABYTE)
     settings = pack.model_copy(update={"quota_per_label": None, "shard_megabytes": megabytes})
-    line = _line(samples, lambda folder, count: _pack(example, folder, count, settings))
+    line = _line(samples, lambda folder, count: _pack(example, folder, count, settings, writers))
     return Line(line.once, line.each / mean)
 
 
-def _pack(example: Example, folder: Path, samples: int, pack: PackSettings) -> float:
+def _pack(example: Example, folder: Path, samples: int, pack: PackSettings, writers: OpenWriters) -> float:
     """Pack so many samples whose audio lies on disk, not in memory."""
     storage, tables = Storage.at(folder), []
     for number, table in enumerate(_redrawn(example.stored, SAMPLES_A_TAR, samples)):
@@ -249,8 +255,22 @@ def _pack(example: Example, folder: Path, samples: int, pack: PackSettings) -> f
         connection.register("rows", pa.concat_tables(tables))
         place = Place(storage, "", "packed.json", lambda: None)
         began = time.perf_counter()
-        write_results(connection, place, stable_hash(), 1, pack, example.schema, notes, lambda *_: None)
+        write_results(
+            connection, place, stable_hash(), 1, pack, example.schema, notes, writers, lambda *_: None
+        )
         return time.perf_counter() - began
+
+
+@contextmanager
+def _takers() -> Iterator[ShardWriters]:
+    """Writers that take what would be sent to a node, and write nothing of it."""
+
+    def begin(place: Place, name: str, rows: pa.Table, notes: SampleNotes) -> Callable[[], None]:
+        pickle.dumps((rows, notes))
+        place.storage.replace(name, b"")
+        return lambda: None
+
+    yield ShardWriters(1, begin)
 
 
 def _redrawn(example: pa.Table, rows: int, total: int) -> Iterator[pa.Table]:

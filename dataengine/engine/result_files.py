@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby
 
 import duckdb
@@ -18,13 +17,12 @@ from dataengine.engine.packing import assign_to_shards
 from dataengine.engine.regroup import even_tables
 from dataengine.engine.results import SAMPLES_FOLDER, SHARDS_FOLDER, Place, Results
 from dataengine.engine.settings import PackSettings
-from dataengine.engine.shards import SampleNotes, write_shard
+from dataengine.engine.shard_writers import OpenWriters
+from dataengine.engine.shards import SampleNotes
 
 ROWS_A_SAMPLES_FILE = 500_000
 ROWS_A_GROUP = 32_768
 ROWS_A_READ = 8_192
-SHARDS_AT_A_TIME = 2
-"""One is copied while another is flushed to disk, or on its way to an object store."""
 DIGITS_IN_NAMES = 12
 
 Progress = Callable[[str, int, int], None]
@@ -39,6 +37,7 @@ def write_results(
     pack: PackSettings,
     schema: pa.Schema,
     notes: SampleNotes,
+    writers: OpenWriters,
     on_progress: Progress,
 ) -> Results:
     """Write the files that follow from table `rows`; those that exist already are left as they are.
@@ -51,6 +50,7 @@ def write_results(
         pack: how kept samples become shards.
         schema: of the samples table.
         notes: what goes into a sample's JSON.
+        writers: who writes shards.
         on_progress: told how far it is.
     """
     assign_to_shards(connection, pack)
@@ -60,7 +60,7 @@ def write_results(
         place.inside(f"{SHARDS_FOLDER}/shard-{number:06d}-of-{count:06d}-{short}.tar")
         for number in range(count if packed else 0)
     ]
-    _write_shards(connection, place, shards, notes, on_progress)
+    _write_shards(connection, place, shards, notes, writers, on_progress)
     (rows,) = _one(connection, "SELECT count(*) FROM rows")
     files = max(1, math.ceil(rows / ROWS_A_SAMPLES_FILE))
     samples = [place.inside(f"{SAMPLES_FOLDER}/{number:05d}-{short}.parquet") for number in range(files)]
@@ -84,6 +84,7 @@ def _write_shards(
     place: Place,
     shards: list[str],
     notes: SampleNotes,
+    writers: OpenWriters,
     on_progress: Progress,
 ) -> None:
     missing = _missing(place, SHARDS_FOLDER, shards)
@@ -96,19 +97,17 @@ def _write_shards(
         params=[missing],
     ).to_arrow_reader(ROWS_A_READ)
     done = len(shards) - len(missing)
-    under_way: deque[Future[None]] = deque()
-    with ThreadPoolExecutor(SHARDS_AT_A_TIME) as writers:
+    under_way: deque[Callable[[], None]] = deque()
+    with writers() as open_writers:
         for number, runs in groupby(_runs(reader), key=lambda run: run[0]):
-            if len(under_way) == SHARDS_AT_A_TIME:
-                under_way.popleft().result()
+            if len(under_way) == open_writers.at_a_time:
+                under_way.popleft()()
                 done += 1
                 on_progress("shards", done, len(shards))
             rows = pa.concat_tables([table for _, table in runs])
-            under_way.append(
-                writers.submit(write_shard, place.storage, shards[number], rows, notes, place.check)
-            )
-        for writing in under_way:
-            writing.result()
+            under_way.append(open_writers.begin(place, shards[number], rows, notes))
+        for wait in under_way:
+            wait()
     on_progress("shards", len(shards), len(shards))
 
 

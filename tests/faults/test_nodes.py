@@ -20,6 +20,8 @@ UNITS = 800
 SLICE_UNITS = 16
 IN_TWO_GROUPS = "[[count, tone, propose], [halve, draw, judge]]"
 SECONDS_UNTIL_HEAD_IS_MISSED = 180.0
+SMALL_SHARDS = "pack.shard_megabytes=0.02"
+"""So that there are some left when the first ones are seen."""
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +32,7 @@ def job(tmp_path_factory) -> CheapJob:
 @pytest.fixture(scope="module")
 def on_one_machine(job, tmp_path_factory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("alone")
-    code, printed = run_to_end(job.command(folder / "run"), folder / "output.txt", {FOLDER: str(folder)})
+    code, printed = run_to_end(command(job, folder / "run"), folder / "output.txt", {FOLDER: str(folder)})
     assert code == 0, printed
     return results(folder / "run")
 
@@ -47,9 +49,21 @@ def cluster(count_folder) -> Iterator[Cluster]:
     cluster.close()
 
 
+def command(job: CheapJob, run_dir: Path, *more: str) -> list[str | Path]:
+    return job.command(run_dir, "--set", SMALL_SHARDS, *more)
+
+
 def parts(run_dir: Path) -> int:
+    return _files(run_dir / "parts" / "00000", ".parquet")
+
+
+def shards(run_dir: Path) -> int:
+    return _files(run_dir / "shards", ".tar")
+
+
+def _files(folder: Path, ending: str) -> int:
     try:
-        return len([name for name in os.listdir(run_dir / "parts" / "00000") if name.endswith(".parquet")])
+        return sum(name.endswith(ending) for name in os.listdir(folder))
     except FileNotFoundError:
         return 0
 
@@ -71,8 +85,8 @@ def test_nodes_that_die_and_join_change_nothing(job, on_one_machine, cluster, co
         cluster.add()
     _, first, second = cluster.nodes
     run_dir = tmp_path / "run"
-    command = job.command(run_dir, "--address", cluster.address, "--set", f"engine.groups={groups}")
-    driver = Driver(command, tmp_path / "output.txt")
+    arguments = command(job, run_dir, "--address", cluster.address, "--set", f"engine.groups={groups}")
+    driver = Driver(arguments, tmp_path / "output.txt")
     wait_for_parts(driver, run_dir, 4)
     cluster.kill(first)
     wait_for_parts(driver, run_dir, parts(run_dir) + 4)
@@ -83,6 +97,10 @@ def test_nodes_that_die_and_join_change_nothing(job, on_one_machine, cluster, co
     assert driver.wait_until(lambda: time.sleep(0.2) or bool(workers(run_dir) & third.processes())), (
         driver.output.read_text()
     )
+    assert driver.wait_until(lambda: time.sleep(0.01) or shards(run_dir) >= 4), driver.output.read_text()
+    cluster.kill(third)
+    all_shards = sum(name.startswith("shards/") for name in on_one_machine)
+    assert shards(run_dir) < all_shards, "all shards were written before the node died"
     assert driver.wait() == 0, driver.output.read_text()
     assert results(run_dir) == on_one_machine
     assert orphans(run_dir) == []
@@ -95,7 +113,7 @@ def test_a_run_whose_cluster_is_lost_says_so_and_goes_on_with_another(
     lost = Cluster({FOLDER: str(count_folder)})
     try:
         lost.add()
-        driver = Driver(job.command(run_dir, "--address", lost.address), tmp_path / "output.txt")
+        driver = Driver(command(job, run_dir, "--address", lost.address), tmp_path / "output.txt")
         wait_for_parts(driver, run_dir, 4)
         lost.kill(lost.head)
         assert driver.wait(SECONDS_UNTIL_HEAD_IS_MISSED) == 1
@@ -108,7 +126,7 @@ def test_a_run_whose_cluster_is_lost_says_so_and_goes_on_with_another(
     assert last.endswith("; what is done is kept, and the same command goes on with another cluster"), printed
     done = parts(run_dir)
     assert 4 <= done < UNITS / SLICE_UNITS
-    code, printed = run_to_end(job.command(run_dir, "--address", cluster.address), tmp_path / "resumed.txt")
+    code, printed = run_to_end(command(job, run_dir, "--address", cluster.address), tmp_path / "resumed.txt")
     assert code == 0, printed
     assert results(run_dir) == on_one_machine
     assert orphans(run_dir) == []
