@@ -37,7 +37,7 @@ from manifests.catalogue.demo import build_demo
 from manifests.catalogue.labelled import labels_to_train_on
 from stages.labels import LabelPhrases
 from trainer.bundled import BUNDLED, place_of
-from trainer.named_separators import PROFILE, profile_of
+from trainer.named_separators import profile_of
 from trainer.separator import CONFIG, CONFIG_FILE
 
 FOLDER = Path("build/benchmarks/separation")
@@ -77,8 +77,8 @@ def specialists() -> list[Specialist]:
 
 
 def profile_with(folder: Path | None, threads: int) -> Profile:
-    """The embedded profile; with the separator in a folder, if one is given."""
-    profile = profile_of(PROFILE if folder is None else str(folder))
+    """The embedded profile; if a folder is given, that of the separator in it."""
+    profile = profile_of("embedded" if folder is None else str(folder))
     return profile.model_copy(update={"threads": threads})
 
 

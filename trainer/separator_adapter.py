@@ -13,7 +13,7 @@ from dataengine.errors import UserError
 from dataengine.models.adapter import Adapter, Runtime, digest_of_files
 from dataengine.models.doubt import expected_gain_db, gain_of_both_db
 from dataengine.models.enhancer_router import EnhancerRouter
-from dataengine.models.roles import ModelCard, Prompt, Stems, Waveform
+from dataengine.models.roles import ModelCard, Prompt, Stems, TokenEncoder, Waveform
 from dataengine.models.roles import Separator as Separating
 from dataengine.models.waveforms import fitted, resample
 from manifests.identity import stable_hash
@@ -66,6 +66,7 @@ class TrainedSeparatorAdapter(Adapter):
     def load(self, card: ModelCard, runtime: Runtime, parts: Mapping[str, Any]) -> Separating:
         """See Adapter."""
         torch.set_num_threads(runtime.threads)
+        self._check(parts["text_encoder"])
         separator = Separator.in_folder(self._place(), parts["text_encoder"])
         config = separator.config
         separator.config = replace(
@@ -77,6 +78,16 @@ class TrainedSeparatorAdapter(Adapter):
 
     def _place(self) -> Path:
         return place_of(self.folder)
+
+    def _check(self, encoder: TokenEncoder) -> None:
+        """Raise UserError if a text encoder cannot be the one that the separator was trained with."""
+        config = configuration_in(self._place())
+        if encoder.width != config.model.dit.text_width:
+            raise UserError(
+                f"this separator was trained with profile {config.profile!r}, and another text encoder than "
+                f"{encoder.card.adapter!r}; use that profile, or name its text encoder in this one",
+                where=str(self._place()),
+            )
 
 
 class EnhancerAndTrainedAdapter(TrainedSeparatorAdapter):
