@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from dataengine.engine.arrow_stream import from_stream, to_stream
 from dataengine.engine.batch import Batch
 from dataengine.engine.failures import Failure
 from dataengine.engine.parts import Counts
@@ -71,7 +72,7 @@ def pack(message: SliceMessage) -> bytes:
     """A slice as one value: Arrow streams behind a JSON head."""
     state = message.state
     tables = [message.units, *(batch.infer_arrow() for batch in (state.live, *state.settled))]
-    streams = [_stream(table) for table in tables]
+    streams = [to_stream(table) for table in tables]
     work = [asdict(entry) for entry in message.work]
     return _join({"slice": message.slice, "work": work, "sizes": [len(each) for each in streams]}, streams)
 
@@ -99,7 +100,7 @@ def unpack(message: bytes) -> SliceMessage:
         return SliceMessage(report.slice, pa.table({}), SliceState(Batch({}), []), [], report)
     view, tables = pa.py_buffer(message), []
     for length in head["sizes"]:
-        tables.append(pa.ipc.open_stream(view.slice(start, length)).read_all())
+        tables.append(from_stream(view.slice(start, length)))
         start += length
     units, live, *settled = tables
     state = SliceState(Batch.from_arrow(live), [Batch.from_arrow(each) for each in settled])
@@ -115,10 +116,3 @@ def _head(message: bytes) -> tuple[dict[str, Any], int]:
 def _join(head: dict[str, Any], streams: list[bytes]) -> bytes:
     encoded = json.dumps(head).encode()
     return b"".join([len(encoded).to_bytes(8, "little"), encoded, *streams])
-
-
-def _stream(table: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return bytes(sink.getvalue())

@@ -8,7 +8,6 @@ of a small run little is seen but what every run pays once.
 from __future__ import annotations
 
 import os
-import pickle
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from dataengine.engine.arrow_stream import to_stream
 from dataengine.engine.compaction import compact_folder
 from dataengine.engine.copying import Range
 from dataengine.engine.database import database
@@ -32,7 +32,7 @@ from dataengine.engine.packing import MEGABYTE
 from dataengine.engine.parts import PARTS_A_FOLDER, SLICE_FIELD, Part, committed_parts
 from dataengine.engine.plan import plan_file, plan_schema, write_plan
 from dataengine.engine.result_files import write_results
-from dataengine.engine.results import Place
+from dataengine.engine.results import SHARDS_FOLDER, Place
 from dataengine.engine.settings import PackSettings
 from dataengine.engine.shard_writers import OpenWriters, ShardWriters, writers_here
 from dataengine.engine.shards import SampleNotes
@@ -46,6 +46,8 @@ UNITS = 50_000
 ROWS = 50_000
 BYTES = 256_000_000
 """That are packed at most."""
+SAMPLES_HANDED_OUT = 10_000
+"""At most."""
 EXAMPLE_PARTS = 64
 EXAMPLE_ROWS = 2000
 """Rows that are read, unless `EXAMPLE_PARTS` hold fewer."""
@@ -128,6 +130,11 @@ class Example:
         return pa.schema([field for field in self.rows.schema if field.name != SLICE_FIELD.name])
 
     @property
+    def audio_bytes(self) -> float:
+        """Of a stored row, on average."""
+        return sum(map(len, self.audio)) / len(self.audio)
+
+    @property
     def rows_a_unit(self) -> float:
         """Rows of parts."""
         return float(len(self.rows) / pc.count_distinct(self.rows.column("unit_id")).as_py())
@@ -153,12 +160,13 @@ def rehearse(run: Storage, units: int, slice_units: int, pack: PackSettings) -> 
         parts,
         lambda folder, count: _finish(example, folder, count, rows_a_part, slices >= PARTS_A_FOLDER, pack),
     )
+    kept = round(units * example.kept_a_unit)
     return Rehearsal(
         tempfile.gettempdir(),
         planning,
         Line(finishing.once, finishing.each / rows_a_part),
-        _packing(example, round(units * example.kept_a_unit), pack, writers_here),
-        _packing(example, round(units * example.kept_a_unit), pack, _takers),
+        _packing(example, kept, pack),
+        _handing_out(example, kept, pack),
     )
 
 
@@ -215,27 +223,64 @@ def _finish(
     return time.perf_counter() - began
 
 
-def _packing(example: Example, kept: int, pack: PackSettings, writers: OpenWriters) -> Line | None:
+def _packing(example: Example, kept: int, pack: PackSettings) -> Line | None:
     if not example.audio:
         return None
-    sizes = [len(each) for each in example.audio]
-    mean = sum(sizes) / len(sizes)
-    samples = max(1, min(kept, round(BYTES / mean)))
-    megabytes = min(pack.shard_megabytes, samples * mean / SHARDS / MEGABYTE)
-    settings = pack.model_copy(update={"quota_per_label": None, "shard_megabytes": megabytes})
-    line = _line(samples, lambda folder, count: _pack(example, folder, count, settings, writers))
-    return Line(line.once, line.each / mean)
+    samples = max(1, min(kept, round(BYTES / example.audio_bytes)))
+    settings = _pack_settings(example, samples, pack)
+    line = _line(samples, lambda folder, count: _pack(example, folder, count, settings))
+    return Line(line.once, line.each / example.audio_bytes)
 
 
-def _pack(example: Example, folder: Path, samples: int, pack: PackSettings, writers: OpenWriters) -> float:
+def _handing_out(example: Example, kept: int, pack: PackSettings) -> Line | None:
+    if not example.audio:
+        return None
+    samples = max(1, min(kept, SAMPLES_HANDED_OUT))
+    settings = _pack_settings(example, samples, pack)
+    line = _line(samples, lambda folder, count: _hand_out(example, folder, count, settings))
+    return Line(line.once, line.each / example.audio_bytes)
+
+
+def _pack_settings(example: Example, samples: int, pack: PackSettings) -> PackSettings:
+    megabytes = min(pack.shard_megabytes, samples * example.audio_bytes / SHARDS / MEGABYTE)
+    return pack.model_copy(update={"quota_per_label": None, "shard_megabytes": megabytes})
+
+
+def _pack(example: Example, folder: Path, samples: int, pack: PackSettings) -> float:
     """Pack so many samples whose audio lies on disk, not in memory."""
-    storage, tables = Storage.at(folder), []
+    tables = []
+    for name, audio, table in _kept_rows(example, samples):
+        _write_cold(folder / name, b"".join(audio))
+        tables.append(table)
+    return _write_shards(example, folder, tables, pack, writers_here)
+
+
+def _hand_out(example: Example, folder: Path, samples: int, pack: PackSettings) -> float:
+    """Pack so many samples whose shards others write."""
+    tables = [table for _, _, table in _kept_rows(example, samples)]
+    (folder / SHARDS_FOLDER).mkdir()
+    return _write_shards(example, folder, tables, pack, _takers)
+
+
+@contextmanager
+def _takers() -> Iterator[ShardWriters]:
+    """Writers that take what would be sent to a node, and write nothing of it."""
+
+    def begin(place: Place, name: str, rows: pa.Table, notes: SampleNotes) -> Callable[[], None]:
+        to_stream(rows)
+        Path(place.storage.path(name)).touch()
+        return lambda: None
+
+    yield ShardWriters(1, begin)
+
+
+def _kept_rows(example: Example, samples: int) -> Iterator[tuple[str, list[bytes], pa.Table]]:
+    """So many kept rows, by the tar that their audio lies in, with its name and what it holds."""
     for number, table in enumerate(_redrawn(example.stored, SAMPLES_A_TAR, samples)):
         name = f"{number:08d}.tar"
         audio = [
             example.audio[(number * SAMPLES_A_TAR + row) % len(example.audio)] for row in range(len(table))
         ]
-        _write_cold(folder / name, b"".join(audio))
         sizes = np.array([len(each) for each in audio])
         columns: dict[str, Any] = {
             "part_tar": [name] * len(table),
@@ -249,28 +294,26 @@ def _pack(example: Example, folder: Path, samples: int, pack: PackSettings, writ
             table = table.set_column(
                 table.schema.get_field_index(column), field, pa.array(values, field.type)
             )
-        tables.append(table)
+        yield name, audio, table
+
+
+def _write_shards(
+    example: Example, folder: Path, tables: list[pa.Table], pack: PackSettings, writers: OpenWriters
+) -> float:
+    """Seconds until the last shard is written; the samples table, which follows, belongs to finishing."""
+    ends: list[float] = []
+
+    def on_progress(what: str, done: int, total: int) -> None:
+        if what == "shards":
+            ends.append(time.perf_counter())
+
     notes = SampleNotes.of(example.schema, example.units.schema, 0)
     with database() as connection:
         connection.register("rows", pa.concat_tables(tables))
-        place = Place(storage, "", "packed.json", lambda: None)
+        place = Place(Storage.at(folder), "", "packed.json", lambda: None)
         began = time.perf_counter()
-        write_results(
-            connection, place, stable_hash(), 1, pack, example.schema, notes, writers, lambda *_: None
-        )
-        return time.perf_counter() - began
-
-
-@contextmanager
-def _takers() -> Iterator[ShardWriters]:
-    """Writers that take what would be sent to a node, and write nothing of it."""
-
-    def begin(place: Place, name: str, rows: pa.Table, notes: SampleNotes) -> Callable[[], None]:
-        pickle.dumps((rows, notes))
-        place.storage.replace(name, b"")
-        return lambda: None
-
-    yield ShardWriters(1, begin)
+        write_results(connection, place, stable_hash(), 1, pack, example.schema, notes, writers, on_progress)
+        return ends[-1] - began
 
 
 def _redrawn(example: pa.Table, rows: int, total: int) -> Iterator[pa.Table]:

@@ -10,6 +10,7 @@ from typing import TextIO
 
 import pyarrow as pa
 
+from dataengine.engine.arrow_stream import from_stream, to_stream
 from dataengine.engine.cluster import cluster
 from dataengine.engine.lease import LeaseLostError, reason_to_stop
 from dataengine.engine.results import Place
@@ -63,7 +64,7 @@ def writers_on_cluster(address: str | None, epoch: int, terminal: TextIO) -> Ite
         )
 
         def begin(place: Place, name: str, rows: pa.Table, notes: SampleNotes) -> Callable[[], None]:
-            writing = task.remote(place.storage, name, rows, notes, epoch)
+            writing = task.remote(place.storage, name, to_stream(rows), notes, epoch)
 
             def wait() -> None:
                 try:
@@ -84,10 +85,10 @@ def _nodes() -> int:
     return sum(bool(node["Alive"]) for node in ray.nodes())  # type: ignore[no-untyped-call]
 
 
-def _write_in_task(storage: Storage, name: str, rows: pa.Table, notes: SampleNotes, epoch: int) -> None:
+def _write_in_task(storage: Storage, name: str, rows: bytes, notes: SampleNotes, epoch: int) -> None:
     def check() -> None:
         reason = reason_to_stop(storage, epoch)
         if reason is not None:
             raise LeaseLostError(reason)
 
-    write_shard(storage, name, rows, notes, check)
+    write_shard(storage, name, from_stream(rows), notes, check)
