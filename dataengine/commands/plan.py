@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -28,6 +27,7 @@ from dataengine.pipeline import Pipeline
 from dataengine.probe import ProbeShape, probe, windows_to_fill
 from dataengine.scale import GroupPlan, Rates, ScaleEstimate, estimate
 from manifests.tables import open_table
+from manifests.temporary import TemporaryFolder
 
 
 @dataclass(frozen=True)
@@ -177,8 +177,8 @@ def _probed(
     workers = _workers_here(pipeline)
     with open_table(pipeline.input) as manifest:
         shape = ProbeShape.of(min(windows, manifest.metadata.num_rows), pipeline.engine, workers)
-    with tempfile.TemporaryDirectory(prefix="dataengine-") as folder, engine_errors():
-        run_dir = str(probe(given.file, given.overrides, given.stages, pipeline.input, shape, Path(folder)))
+    with TemporaryFolder() as folder, engine_errors():
+        run_dir = str(probe(given.file, given.overrides, given.stages, pipeline.input, shape, folder))
         rates = rates_of_run(run_dir, [stage.name() for stage in pipeline.stages])
         driver = _rehearse(run_dir, pipeline, expected)
     rates = replace(rates, audio_seconds=expected.hours * 3600 / expected.units)

@@ -39,6 +39,7 @@ from dataengine.engine.shards import SampleNotes
 from dataengine.engine.storage import Storage
 from manifests.flushing import flush
 from manifests.identity import ID_BYTES, stable_hash
+from manifests.temporary import TemporaryFolder
 
 SLICES = 256
 """That are planned and finished at most, if the run that is asked about has as many; and of what they hold:"""
@@ -181,8 +182,8 @@ def _line(count: int, step: Callable[[Path, int], float]) -> Line:
     """What `step`, which returns its seconds, takes for one and for `count`; it is done once before, to be warm."""
     seconds = []
     for size in (1, 1, count):
-        with tempfile.TemporaryDirectory(prefix="dataengine-") as folder:
-            seconds.append(step(Path(folder), size))
+        with TemporaryFolder() as folder:
+            seconds.append(step(folder, size))
     _, one, all_of_them = seconds
     if count == 1 or all_of_them <= one:
         return Line(0.0, all_of_them / count)
