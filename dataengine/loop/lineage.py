@@ -1,26 +1,29 @@
 """From a separator to every recording that shaped it.
 
 A separator was shaped by what its training could draw from, by what shaped the weights that training started from,
-and by what shaped the separator whose stems it learnt from.
+and by what shaped the separators whose stems it learnt from, in this loop or elsewhere.
 """
 
 from __future__ import annotations
 
 import json
 import tarfile
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from dataengine.errors import UserError
-from dataengine.loop.separators import Separators
-from dataengine.loop.state import INITIAL, LoopState
+from dataengine.loop.separators import PROFILE_FILE, Separators
+from dataengine.loop.state import INITIAL, TRAIN_FOLDER, LoopState
+from dataengine.loop.trainings import Training, started_in
+from dataengine.yaml_source import load_located
 from manifests.remote import open_filesystem, storage_errors
 from trainer.bundled import BUNDLED
-from trainer.data.indexing import shards_in
 from trainer.data.shards import LARGEST_NOTES
-from trainer.training.folder import CHECKPOINTS_FOLDER, CONFIG_FILE
+
+TRAINED = ("trained", "enhancer_and_trained")
+"""Adapters of what training made."""
 
 
 @dataclass(frozen=True)
@@ -58,19 +61,29 @@ def lineage(separators: Separators, state: LoopState, number: int | None = None)
     number = state.promoted if number is None else number
     if not INITIAL <= number <= len(state.rounds):
         raise UserError(f"there is no round {number}; there are {len(state.rounds)}, and 0 is the start")
-    trainings: dict[str, Mapping[str, Any]] = {}
+    trainings: dict[str, None] = {}
     origins: dict[str, None] = {}
-    for place in _separators_behind(separators, state, number):
-        _follow(place, trainings, origins)
     found: dict[str, Shaping] = {}
     untold = 0
-    for training, config in trainings.items():
-        for kind, notes in _samples(config):
+    waiting = deque(_separators_behind(separators, state, number))
+    while waiting:
+        place = waiting.popleft()
+        training = Training.of(place)
+        if training is None:
+            origins[place] = None
+            continue
+        if str(training.folder) in trainings:
+            continue
+        trainings[str(training.folder)] = None
+        behind = {training.config.get("start_from"): None}
+        for kind, notes in _samples(training):
+            behind[_labelled_by(notes)] = None
             if "recording_id" not in notes:
                 untold += 1
                 continue
-            kinds = _shaping(found, notes).through.setdefault(training, {})
+            kinds = _shaping(found, notes).through.setdefault(str(training.folder), {})
             kinds[kind] = kinds.get(kind, 0) + 1
+        waiting.extend(training.place_of(each) for each in behind if each is not None)
     recordings = tuple(found[key] for key in sorted(found))
     return Lineage(number, tuple(trainings), tuple(origins), recordings, untold)
 
@@ -80,21 +93,31 @@ def _separators_behind(separators: Separators, state: LoopState, number: int) ->
     while number != INITIAL:
         yield str(separators.place(number))
         number = state.rounds[number - 1].labelled_by
-    yield separators.place(INITIAL) or f"the separator of profile {separators.config.label.profile}"
+    yield _first_separator(separators)
 
 
-def _follow(place: str, trainings: dict[str, Mapping[str, Any]], origins: dict[str, None]) -> None:
-    """Add the training that a separator or checkpoint came out of, and those that it started from."""
-    folder = Path(place).parent
-    if folder.name == CHECKPOINTS_FOLDER:
-        folder = folder.parent
-    config = folder / CONFIG_FILE
-    if place == BUNDLED or not config.is_file():
-        origins[place] = None
-    elif str(folder) not in trainings:
-        trainings[str(folder)] = json.loads(config.read_text())
-        if start := trainings[str(folder)].get("start_from"):
-            _follow(start, trainings, origins)
+def _first_separator(separators: Separators) -> str:
+    """The folder of the separator that the first round used, or words for one that came out of no training."""
+    first = separators.directory.round(1)
+    if (first / PROFILE_FILE).is_file():
+        found = _trained_folder(load_located(first / PROFILE_FILE).data["models"]["separator"])
+        place = found if found in (None, BUNDLED) else str(started_in(first / TRAIN_FOLDER) / found)
+    else:
+        place = separators.place(INITIAL)
+    return place or f"the separator of profile {separators.config.label.profile}"
+
+
+def _labelled_by(notes: Mapping[str, Any]) -> str | None:
+    """The folder of the trained separator that made a sample's stems, if one did."""
+    card = notes.get("provenance", {}).get("models", {}).get("separator")
+    return card and _trained_folder({"adapter": card.get("adapter"), **card.get("options", {})})
+
+
+def _trained_folder(entry: Mapping[str, Any]) -> str | None:
+    """The folder that the model of a role names, if it is a trained separator, or one that asks one."""
+    if "of" in entry:
+        return _trained_folder(entry["of"])
+    return entry.get("folder", BUNDLED) if entry.get("adapter") in TRAINED else None
 
 
 def _shaping(found: dict[str, Shaping], notes: Mapping[str, Any]) -> Shaping:
@@ -103,12 +126,11 @@ def _shaping(found: dict[str, Shaping], notes: Mapping[str, Any]) -> Shaping:
     return found.setdefault(recording, Shaping(recording, str(notes.get("uri", "")), licence, {}))
 
 
-def _samples(config: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _samples(training: Training) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Kind and notes of each sample that a training could draw."""
-    for kind, places in config["data"]["shards"].items():
-        for shard in (shard for place in places for shard in shards_in(place)):
-            for notes in _notes(shard):
-                yield kind, notes
+    for kind, shard in training.shards():
+        for notes in _notes(shard):
+            yield kind, notes
 
 
 def _notes(shard: str) -> Iterator[Mapping[str, Any]]:

@@ -87,7 +87,7 @@ def test_lineage_names_every_recording_of_the_pool_and_of_the_training_shards(en
     assert (
         found["untold"] == 6
     )  # the clips that training files of the tests name do not say what they are from
-    assert found["origins"] == [f"the separator of profile {loop_folder / 'profile.yaml'}"]
+    assert found["origins"] == [str(loop_folder / "first")]
     assert found["trainings"] == [str(ended / "rounds" / "0001" / "train")]
     assert "was shaped by" in answer("lineage", ended)
 

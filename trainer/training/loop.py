@@ -50,7 +50,14 @@ from trainer.training.checkpoint import (
 from trainer.training.collating import Collating
 from trainer.training.configuration import TrainConfig
 from trainer.training.distributed import World, spread
-from trainer.training.folder import CHECKPOINTS_FOLDER, CONFIG_FILE, EXAMPLES_FOLDER, INDEX_FOLDER, LOG_FILE
+from trainer.training.folder import (
+    CHECKPOINTS_FOLDER,
+    CONFIG_FILE,
+    EXAMPLES_FOLDER,
+    INDEX_FOLDER,
+    LOG_FILE,
+    STARTED_IN_FILE,
+)
 from trainer.training.guard import Guard
 from trainer.training.judging import Judge
 from trainer.training.log import StepLog, StepReport
@@ -140,7 +147,7 @@ def _step(
 
 
 def _claim(out: Path, config: TrainConfig) -> None:
-    """Note the configuration in a new folder, or see that the folder's is the same."""
+    """Note the configuration in a new folder, or see that the folder's is the same; and where its paths start from."""
     out.mkdir(parents=True, exist_ok=True)
     place = out / CONFIG_FILE
     if not place.exists():
@@ -151,6 +158,7 @@ def _claim(out: Path, config: TrainConfig) -> None:
             "change back",
             where=str(out),
         )
+    (out / STARTED_IN_FILE).write_text(str(Path.cwd()))
 
 
 def _batches(config: TrainConfig, index: Path, world: World) -> Batches:
