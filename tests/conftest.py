@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Callable
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +16,7 @@ import pytest
 import webdataset
 from hypothesis import HealthCheck, settings
 
+from dataengine.engine.cluster import ClusterSize, cluster
 from manifests.catalogue.demo import build_demo
 from manifests.catalogue.fetch import fetch
 from manifests.catalogue.recordings import Clip, all_clips, clips_of
@@ -32,11 +37,42 @@ class LabelledClip:
 
 
 CatalogueClips = Callable[..., list[LabelledClip]]
+MadeOnce = Callable[[str, Callable[[Path], None]], Path]
 
 
 # No test measures time, so none fails because the machine is busy.
 settings.register_profile("dataengine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("dataengine")
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> MadeOnce:
+    """`made_once(name, make)`: a folder that `make(folder)` has filled, once for all processes that run tests.
+
+    Tests must not write into it.
+    """
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def made(name: str, make: Callable[[Path], None]) -> Path:
+        folder, done = shared / name, shared / f"{name}.done"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # of a process that failed at it
+                folder.mkdir()
+                make(folder)
+                done.touch()
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="module")
+def ray_cluster() -> Iterator[ClusterSize]:
+    """Ray for the tests of a module: runs in this process use it, and need not start it each."""
+    with cluster(None, sys.stderr) as size:
+        yield size
 
 
 @pytest.fixture(scope="session")

@@ -27,9 +27,8 @@ SLICES_A_FOLDER = 4
 
 
 @pytest.fixture
-def run_dir(ray_cluster, tmp_path) -> Path:
-    run(cheap_pipelines(tmp_path)(UNITS, "stages.tone.fail_every=11"), tmp_path / "run")
-    return tmp_path / "run"
+def run_dir(cheap_run, tmp_path) -> Path:
+    return cheap_run(tmp_path / "run", UNITS, "stages.tone.fail_every=11")
 
 
 @pytest.fixture

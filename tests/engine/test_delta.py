@@ -14,24 +14,35 @@ from test_run import samples_of
 from dataengine import run
 from dataengine.errors import UserError
 
-pytestmark = pytest.mark.usefixtures("ray_cluster")
-
+UNITS = 160
 SHIFT = 0.05
 """What another model adds to every score; scores are even on 0..1, so their interquartile range is 0.5."""
 
 
-@pytest.fixture
-def pipeline(cheap_pipeline, tmp_path: Path):
-    (tmp_path / "filters.yaml").write_text(
-        "criteria: [{score: score, above: 0.5}]\nretain: [{score: score, above: 0.25}]\n"
-    )
-    stages = f"[tone, propose, halve, {{draw: {{shift: {{}}}}}}, {{filter: {{criteria: {tmp_path}/filters.yaml}}}}]"
+@pytest.fixture(scope="module")
+def filters(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("delta") / "filters.yaml"
+    file.write_text("criteria: [{score: score, above: 0.5}]\nretain: [{score: score, above: 0.25}]\n")
+    return file
 
-    def load(shift: float, *overrides: str):
-        settings = [f"stages={stages.replace('shift: {}', f'shift: {shift}')}", "stages.tone.fail_every=11"]
-        return cheap_pipeline(160, *settings, *overrides, unreadable_every=40)
+
+def settings(shift: float, filters: Path) -> tuple[str, str]:
+    stages = f"tone, propose, halve, {{draw: {{shift: {shift}}}}}, {{filter: {{criteria: {filters}}}}}"
+    return f"stages=[{stages}]", "stages.tone.fail_every=11"
+
+
+@pytest.fixture
+def pipeline(cheap_pipeline, filters: Path):
+    def load(shift: float, *overrides: str, filters: Path = filters):
+        return cheap_pipeline(UNITS, *settings(shift, filters), *overrides, unreadable_every=40)
 
     return load
+
+
+@pytest.fixture(autouse=True)
+def old(cheap_run, filters: Path, tmp_path: Path) -> None:
+    """The earlier run, at `tmp_path / "old"`."""
+    cheap_run(tmp_path / "old", UNITS, *settings(0.0, filters), unreadable_every=40)
 
 
 def table(run_dir: Path) -> pd.DataFrame:
@@ -39,7 +50,6 @@ def table(run_dir: Path) -> pd.DataFrame:
 
 
 def test_no_flip_is_missed_where_no_score_moves_further_than_the_margin(pipeline, tmp_path):
-    run(pipeline(0.0), tmp_path / "old")
     run(pipeline(SHIFT), tmp_path / "full")
     by_hand = "engine.groups=[[tone, propose], [halve], [draw, filter]]"
     summary = run(pipeline(SHIFT, by_hand), tmp_path / "delta", delta=tmp_path / "old", delta_margin=0.25)
@@ -61,7 +71,6 @@ def test_no_flip_is_missed_where_no_score_moves_further_than_the_margin(pipeline
 
 
 def test_audio_and_provenance_of_what_is_carried_over_come_with_it(pipeline, tmp_path):
-    run(pipeline(0.0), tmp_path / "old")
     run(pipeline(SHIFT), tmp_path / "delta", delta=tmp_path / "old", delta_margin=0.1)
     old, delta = table(tmp_path / "old"), table(tmp_path / "delta")
     carried = delta[delta["pipeline_digest"] == old["pipeline_digest"].iloc[0]]
@@ -79,7 +88,6 @@ def test_audio_and_provenance_of_what_is_carried_over_come_with_it(pipeline, tmp
 
 
 def test_a_narrow_margin_misses_flips_and_labels_less(pipeline, tmp_path):
-    run(pipeline(0.0), tmp_path / "old")
     run(pipeline(SHIFT), tmp_path / "delta", delta=tmp_path / "old", delta_margin=0.0)
     facts = json.loads((tmp_path / "delta" / "run.json").read_text())
     assert facts["delta_from"]["reach"] == {"score": 0.0}
@@ -90,7 +98,6 @@ def test_a_narrow_margin_misses_flips_and_labels_less(pipeline, tmp_path):
 
 
 def test_what_is_no_case_for_a_delta_is_refused(pipeline, tmp_path):
-    run(pipeline(0.0), tmp_path / "old")
     with pytest.raises(UserError, match="no criterion depends on what has changed"):
         run(pipeline(0.0), tmp_path / "new", delta=tmp_path / "old")
     with pytest.raises(UserError, match="seed has changed"):
@@ -98,5 +105,6 @@ def test_what_is_no_case_for_a_delta_is_refused(pipeline, tmp_path):
     with pytest.raises(UserError, match="give --fork or --delta"):
         run(pipeline(SHIFT), tmp_path / "new", delta=tmp_path / "old", fork=tmp_path / "old")
     (tmp_path / "filters.yaml").write_text("criteria: [{score: score, above: 0.6}]\n")
+    other = pipeline(SHIFT, filters=tmp_path / "filters.yaml")
     with pytest.raises(UserError, match=r"stage filter has changed.*one step at a time"):
-        run(pipeline(SHIFT), tmp_path / "new", delta=tmp_path / "old")
+        run(other, tmp_path / "new", delta=tmp_path / "old")

@@ -68,15 +68,15 @@ def answers(port: int) -> bool:
     return True
 
 
-@pytest.fixture
-def started_cluster(tmp_path: Path) -> Iterator[Cluster]:
+@pytest.fixture(scope="module")
+def started_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A cluster as an operator starts it, in processes of its own."""
     port, metrics_port, client_port, agent_port = free_ports(4)
     command = [RAY, "start", "--head", "--block", "--num-cpus=2", "--include-dashboard=false"]
     command += [f"--port={port}", f"--metrics-export-port={metrics_port}", "--disable-usage-stats"]
     command += [f"--ray-client-server-port={client_port}", f"--dashboard-agent-listen-port={agent_port}"]
     command += ["--object-store-memory=200000000"]
-    with (tmp_path / "ray.txt").open("w") as log:
+    with (tmp_path_factory.mktemp("ray") / "ray.txt").open("w") as log:
         process = subprocess.Popen(
             [*map(str, command)], env=ENVIRONMENT, stdout=log, stderr=log, start_new_session=True
         )

@@ -30,12 +30,10 @@ OTHER_PACKING = ("pack.shuffle_seed=7", "pack.shard_megabytes=0.05")
 
 
 @pytest.fixture(scope="module")
-def made(ray_cluster, tmp_path_factory) -> tuple[Path, Callable]:
+def made(cheap_run, tmp_path_factory) -> tuple[Path, Callable]:
     """A finished run, and what makes pipelines for it."""
     folder = tmp_path_factory.mktemp("finished")
-    pipelines = cheap_pipelines(folder)
-    run(pipelines(UNITS), folder / "run")
-    return folder / "run", pipelines
+    return cheap_run(folder / "run", UNITS), cheap_pipelines(folder)
 
 
 @pytest.fixture

@@ -13,14 +13,29 @@ from cheap_runs import CHEAP_STAGES, write_manifest
 
 from dataengine import Pipeline, run
 from dataengine.cli import main
+from dataengine.runner import RunSummary
+
+PIPELINE = "stages: [tone, propose, halve, draw, judge]\nengine: {slice_units: 16}\n"
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory) -> Path:
+    return write_manifest(tmp_path_factory.mktemp("planned") / "manifest.parquet", 96)
+
+
+@pytest.fixture(scope="module")
+def measured(manifest, ray_cluster) -> RunSummary:
+    """A run of the cheap pipeline; tests must not write into its directory."""
+    file = manifest.with_name("cheap.yaml")
+    file.write_text(PIPELINE)
+    return run(Pipeline.load(file, [f"input={manifest}"], [str(CHEAP_STAGES)]), manifest.with_name("run"))
 
 
 @pytest.fixture
-def plan(tmp_path, monkeypatch, capsys):
+def plan(manifest, tmp_path, monkeypatch, capsys):
     """`plan(option, …)` on the cheap pipeline: exit code, output, errors."""
     file = tmp_path / "cheap.yaml"
-    file.write_text("stages: [tone, propose, halve, draw, judge]\nengine: {slice_units: 16}\n")
-    manifest = write_manifest(tmp_path / "manifest.parquet", 96)
+    file.write_text(PIPELINE)
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
 
@@ -32,23 +47,20 @@ def plan(tmp_path, monkeypatch, capsys):
         assert list((tmp_path / "temporary").iterdir()) == []
         return ended.value.code, *capsys.readouterr()
 
-    command.pipeline = Pipeline.load(file, [f"input={manifest}"], [str(CHEAP_STAGES)])
     return command
 
 
-@pytest.mark.usefixtures("ray_cluster")
-def test_rates_and_bytes_are_those_of_the_run(plan, tmp_path):
-    summary = run(plan.pipeline, tmp_path / "run")
-    run_dir = str(tmp_path / "run")
+def test_rates_and_bytes_are_those_of_the_run(plan, measured):
+    run_dir = measured.run_dir
     code, out, _ = plan(
         "--measured", run_dir, "--units", "9600", "--nodes", "3", "--cpus-per-node", "16", "--json"
     )
     assert code == 0
     told = json.loads(out)
-    work = pq.read_table(tmp_path / "run" / "log" / "work.parquet").to_pandas()
+    work = pq.read_table(f"{run_dir}/log/work.parquet").to_pandas()
     for stage, seconds in work.groupby("stage")["seconds"].sum().items():
         assert told["rates"]["stage_seconds"][stage] == pytest.approx(seconds / 96)
-    assert told["rates"]["rows"] == pytest.approx(len(pq.read_table(tmp_path / "run" / "samples")) / 96)
+    assert told["rates"]["rows"] == pytest.approx(len(pq.read_table(f"{run_dir}/samples")) / 96)
     assert told["rates"]["start_seconds"] > 0
     assert told["rates"]["commit_seconds"] > 0
     waits = work["waited"][work["waited"] > 0]  # the first slice of a worker has none before it
@@ -57,20 +69,18 @@ def test_rates_and_bytes_are_those_of_the_run(plan, tmp_path):
     found = told["estimate"]
     assert found["slices"] == 600
     assert found["audio_hours"] == pytest.approx(9600 / 3600)
-    assert found["kept_hours"] == pytest.approx(summary.counts.kept_seconds * 100 / 3600)
-    assert found["storage"]["shards"] == pytest.approx(summary.shard_bytes * 100)
+    assert found["kept_hours"] == pytest.approx(measured.counts.kept_seconds * 100 / 3600)
+    assert found["storage"]["shards"] == pytest.approx(measured.shard_bytes * 100)
     assert told["groups"][0]["workers"] == 48
     least = work["seconds"].sum() * 100
     assert found["cpu_hours"] * 3600 >= least
     assert found["steps"]["labelling"] * 3600 >= least / 48
 
 
-@pytest.mark.usefixtures("ray_cluster")
-def test_finishing_and_packing_are_told_by_rates_of_this_machine_and_grow_with_the_units(plan, tmp_path):
-    run(plan.pipeline, tmp_path / "run")
+def test_finishing_and_packing_are_told_by_rates_of_this_machine_and_grow_with_the_units(plan, measured):
     hours = []
     for units in (2_000, 20_000):
-        _, out, _ = plan("--measured", str(tmp_path / "run"), "--units", str(units), "--json")
+        _, out, _ = plan("--measured", measured.run_dir, "--units", str(units), "--json")
         told = json.loads(out)
         rates, driver, found = told["rates"], told["driver"], told["estimate"]
         for step, count in (
@@ -125,13 +135,11 @@ def test_bad_input_is_answered_in_a_line(plan, tmp_path, monkeypatch, options, a
     assert "Traceback" not in errors
 
 
-@pytest.mark.usefixtures("ray_cluster")
-def test_a_run_that_lacks_a_stage_is_refused(plan, tmp_path):
-    run(plan.pipeline, tmp_path / "run", limit=16)
+def test_a_run_that_lacks_a_stage_is_refused(plan, measured, tmp_path):
     file = Path(tmp_path / "cheap.yaml")
     file.write_text("stages: [tone, propose, halve, draw, judge, talk]\n")
     code, _, errors = plan(
-        "--measured", str(tmp_path / "run"), "--stages", str(CHEAP_STAGES.with_name("talking_stages.py"))
+        "--measured", measured.run_dir, "--stages", str(CHEAP_STAGES.with_name("talking_stages.py"))
     )
     assert code == 2
     assert "has not measured talk" in errors

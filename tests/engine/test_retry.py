@@ -25,22 +25,24 @@ pytestmark = pytest.mark.usefixtures("ray_cluster")
 UNITS = 150
 
 
+@pytest.fixture(scope="module")
+def cause_file(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("retry") / "cause"
+
+
 @pytest.fixture
-def cause(tmp_path: Path) -> Path:
+def cause(cause_file: Path) -> Path:
     """The file that makes units fail."""
-    file = tmp_path / "cause"
-    file.touch()
-    return file
+    cause_file.touch()
+    return cause_file
 
 
 @pytest.fixture
-def failing_run(cheap_pipeline, tmp_path, cause):
+def failing_run(cheap_run, cheap_pipeline, tmp_path, cause):
     """A run with failed units, and its pipeline."""
-    pipeline = cheap_pipeline(
-        UNITS, "stages.tone.fail_every=5", f"stages.tone.fail_while={cause}", unreadable_every=40
-    )
-    run(pipeline, tmp_path / "run")
-    return tmp_path / "run", pipeline
+    failing = ("stages.tone.fail_every=5", f"stages.tone.fail_while={cause}")
+    run_dir = cheap_run(tmp_path / "run", UNITS, *failing, unreadable_every=40)
+    return run_dir, cheap_pipeline(UNITS, *failing, unreadable_every=40)
 
 
 def plan_of(run_dir: Path) -> Plan:
@@ -122,8 +124,8 @@ def test_a_limited_run_is_retried_without_the_rest(cheap_pipeline, tmp_path, cau
     assert run(pipeline, tmp_path / "run").counts.units == UNITS
 
 
-def test_nothing_failed_is_nothing_tried(cheap_pipeline, tmp_path):
-    run(cheap_pipeline(20), tmp_path / "run")
+def test_nothing_failed_is_nothing_tried(cheap_run, tmp_path):
+    cheap_run(tmp_path / "run", 20)
     before = contents(tmp_path / "run", "samples")
     assert retried(tmp_path / "run").tried == 0
     assert contents(tmp_path / "run", "samples") == before

@@ -29,9 +29,9 @@ def assert_same(run_dir: Path, fresh: Path) -> None:
 
 
 @pytest.mark.parametrize("threshold", [0.6, 0.45])
-def test_a_fork_ends_where_a_fresh_run_ends(threshold, cheap_pipeline, tmp_path):
+def test_a_fork_ends_where_a_fresh_run_ends(threshold, cheap_run, cheap_pipeline, tmp_path):
     settings = ("stages.tone.fail_every=11", "deterministic=true")
-    run(cheap_pipeline(200, *settings, unreadable_every=40), tmp_path / "old")
+    cheap_run(tmp_path / "old", 200, *settings, unreadable_every=40)
     changed = cheap_pipeline(200, *settings, f"stages.judge.threshold={threshold}", unreadable_every=40)
     run(changed, tmp_path / "fresh")
     summary = run(changed, tmp_path / "fork", fork=tmp_path / "old")
@@ -79,16 +79,16 @@ def test_a_fork_that_was_stopped_remembers_where_it_came_from(cheap_pipeline, tm
     ],
 )
 def test_a_change_that_leaves_nothing_to_take_over_is_said_at_once(
-    override, reason, cheap_pipeline, tmp_path
+    override, reason, cheap_run, cheap_pipeline, tmp_path
 ):
-    run(cheap_pipeline(20), tmp_path / "old")
+    cheap_run(tmp_path / "old", 20)
     with pytest.raises(UserError, match=f"nothing of it can be taken over.*{reason}"):
         run(cheap_pipeline(20, override), tmp_path / "fork", fork=tmp_path / "old")
     assert not (tmp_path / "fork" / "run.json").exists()
 
 
-def test_a_fork_of_other_units_is_refused(cheap_pipeline, tmp_path):
-    run(cheap_pipeline(20), tmp_path / "old")
+def test_a_fork_of_other_units_is_refused(cheap_run, cheap_pipeline, tmp_path):
+    cheap_run(tmp_path / "old", 20)
     with pytest.raises(UserError, match="other units"):
         run(cheap_pipeline(21), tmp_path / "fork", fork=tmp_path / "old")
     with pytest.raises(UserError, match="not a run directory"):

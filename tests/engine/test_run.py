@@ -62,8 +62,8 @@ def test_every_unit_is_accounted_for(cheap_pipeline, tmp_path):
     assert summary.counts.failed == (rows["status"] == "failed").sum()
 
 
-def test_shards_hold_the_kept_samples_and_their_stems_add_up(cheap_pipeline, tmp_path):
-    run(cheap_pipeline(150), tmp_path / "run")
+def test_shards_hold_the_kept_samples_and_their_stems_add_up(cheap_run, tmp_path):
+    cheap_run(tmp_path / "run", 120)
     rows = samples_of(tmp_path / "run").to_pandas().set_index("sample_id")
     packed: dict[str, dict[str, bytes]] = {}
     for shard in sorted((tmp_path / "run" / "shards").glob("*.tar")):
@@ -87,8 +87,8 @@ def test_shards_hold_the_kept_samples_and_their_stems_add_up(cheap_pipeline, tmp
         assert facts["provenance"]["licence"] == "CC0-1.0"
 
 
-def test_retained_audio_stays_in_the_parts(cheap_pipeline, tmp_path):
-    run(cheap_pipeline(60), tmp_path / "run")
+def test_retained_audio_stays_in_the_parts(cheap_run, tmp_path):
+    cheap_run(tmp_path / "run", 60, "pack.shard_megabytes=0.1")
     rows = samples_of(tmp_path / "run").to_pandas()
     retained = rows[rows["retained"] & ~rows["kept"]]
     assert len(retained)
@@ -126,21 +126,21 @@ def test_a_limit_is_the_beginning_of_the_whole(cheap_pipeline, tmp_path):
     assert contents(tmp_path / "run", "shards") == contents(tmp_path / "whole", "shards")
 
 
-def test_another_pipeline_is_refused_with_what_changed(cheap_pipeline, tmp_path):
-    run(cheap_pipeline(20), tmp_path / "run")
+def test_another_pipeline_is_refused_with_what_changed(cheap_run, cheap_pipeline, tmp_path):
+    cheap_run(tmp_path / "run", 20)
     with pytest.raises(UserError, match="threshold"):
         run(cheap_pipeline(20, "stages.judge.threshold=0.7"), tmp_path / "run")
 
 
-def test_another_manifest_is_refused(cheap_pipeline, tmp_path):
-    run(cheap_pipeline(20), tmp_path / "run")
+def test_another_manifest_is_refused(cheap_run, cheap_pipeline, tmp_path):
+    cheap_run(tmp_path / "run", 20)
     with pytest.raises(UserError, match="manifest"):
         run(cheap_pipeline(21), tmp_path / "run")
 
 
-def test_packing_may_change_between_runs(cheap_pipeline, tmp_path):
-    run(cheap_pipeline(80), tmp_path / "run")
-    summary = run(cheap_pipeline(80, "pack.quota_per_label=5"), tmp_path / "run")
+def test_packing_may_change_between_runs(cheap_run, cheap_pipeline, tmp_path):
+    cheap_run(tmp_path / "run", 120)
+    summary = run(cheap_pipeline(120, "pack.quota_per_label=5"), tmp_path / "run")
     rows = samples_of(tmp_path / "run").to_pandas()
     assert rows[rows["kept"] & rows["left_out"].isna()].groupby("text").size().max() == 5
     assert summary.left_out["quota"] == (rows["left_out"] == "quota").sum()

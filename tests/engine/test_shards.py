@@ -12,15 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
-from dataengine import run
-
 STEMS = ("mix.flac", "target.flac", "residual.flac")
 
 
 @pytest.fixture
-def run_dir(cheap_pipeline, ray_cluster, tmp_path: Path) -> Path:
-    run(cheap_pipeline(60, "pack.shard_megabytes=0.1"), tmp_path / "run")
-    return tmp_path / "run"
+def run_dir(cheap_run, tmp_path: Path) -> Path:
+    return cheap_run(tmp_path / "run", 60, "pack.shard_megabytes=0.1")
 
 
 def shards_of(run_dir: Path) -> list[str]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
-from dataengine import run
 from dataengine.engine.footers import read_footers
 from dataengine.engine.lease import Lease
 from dataengine.engine.messages import SliceReport
@@ -13,12 +10,10 @@ from dataengine.engine.storage import Storage
 from dataengine.engine.worker_process import GroupWork, SliceRequest, SliceWorker
 from dataengine.runner import _job
 
-pytestmark = pytest.mark.usefixtures("ray_cluster")
 
-
-def test_a_committed_slice_is_not_done_again(cheap_pipeline, tmp_path):
-    pipeline = cheap_pipeline(40)
-    run(pipeline, tmp_path / "run")
+def test_a_committed_slice_is_not_done_again(cheap_run, cheap_pipeline, tmp_path):
+    pipeline = cheap_pipeline(20)
+    cheap_run(tmp_path / "run", 20)
     storage, calls = Storage.at(tmp_path / "run"), []
     with Lease(storage) as lease:
         job = _job(pipeline, storage, lease.holder, None)

@@ -12,6 +12,7 @@ import pytest
 from dataengine import Pipeline, run
 from dataengine.report.run_directory import RunDirectory
 from manifests.indexing import IndexOptions, index
+from tests.conftest import MadeOnce
 
 STAGES = Path(__file__).with_name("listening_stages.py")
 UNITS = 22
@@ -42,28 +43,28 @@ retain:
 
 
 @pytest.fixture(scope="session")
-def recordings(demo_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run_dir(demo_directory: Path, made_once: MadeOnce) -> Path:
+    """The run's directory; tests must not write into it."""
+
+    def make(folder: Path) -> None:
+        recordings, manifest = folder / "recordings", folder / "recordings.parquet"
+        _write_recordings(demo_directory, recordings)
+        index([str(recordings)], str(manifest), IndexOptions(licence="CC-BY-3.0"))
+        sorted(recordings.glob("*.flac"))[3].unlink()
+        (folder / "filters.yaml").write_text(FILTERS)
+        file = folder / "pipeline.yaml"
+        file.write_text(PIPELINE.format(filters=folder / "filters.yaml"))
+        run(Pipeline.load(file, [f"input={manifest}"], [str(STAGES)]), folder / "run")
+
+    return made_once("reported", make) / "run"
+
+
+def _write_recordings(demo: Path, folder: Path) -> None:
     """Scenes of the demo, a file that is no recording, and one that will be missing."""
-    folder = tmp_path_factory.mktemp("recordings")
-    scenes = sorted((demo_directory / "pool").glob("*.flac"))[:UNITS]
-    for scene in scenes:
+    folder.mkdir()
+    for scene in sorted((demo / "pool").glob("*.flac"))[:UNITS]:
         shutil.copy(scene, folder)
     (folder / "broken.wav").write_bytes(b"RIFF, and then nothing of the kind")
-    return folder
-
-
-@pytest.fixture(scope="session")
-def run_dir(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run's directory; tests must not write into it."""
-    folder = tmp_path_factory.mktemp("reported")
-    manifest = folder / "recordings.parquet"
-    index([str(recordings)], str(manifest), IndexOptions(licence="CC-BY-3.0"))
-    sorted(recordings.glob("*.flac"))[3].unlink()
-    (folder / "filters.yaml").write_text(FILTERS)
-    file = folder / "pipeline.yaml"
-    file.write_text(PIPELINE.format(filters=folder / "filters.yaml"))
-    run(Pipeline.load(file, [f"input={manifest}"], [str(STAGES)]), folder / "run")
-    return folder / "run"
 
 
 @pytest.fixture
