@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from huggingface_hub import ModelHubMixin, snapshot_download
 from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -322,14 +323,9 @@ class Separator(ModelHubMixin, library_name="dataengine", license="apache-2.0"):
     def in_folder(cls, folder: Path, text_encoder: TokenEncoder | None = None) -> Separator:
         """The separator that `save_pretrained` wrote. Raises UserError if it is none, or its codec is missing."""
         config = configuration_in(folder)
-        try:
-            model = SeparationModel(config.model)
-            weights = {name: each.float() for name, each in load_file(folder / WEIGHTS_FILE).items()}
-            model.load_state_dict(weights)
-        except FileNotFoundError as error:
-            raise _no_separator(folder, error.filename) from error
-        except RuntimeError as error:
-            raise _broken(folder, error) from error
+        check_weights(folder)
+        model = SeparationModel(config.model)
+        model.load_state_dict({name: each.float() for name, each in load_file(folder / WEIGHTS_FILE).items()})
         return cls(config, model, text_encoder)
 
 
@@ -338,9 +334,31 @@ def configuration_in(folder: Path) -> SeparatorConfig:
     try:
         return CONFIG.validate_json((folder / CONFIG_FILE).read_bytes())
     except FileNotFoundError as error:
-        raise _no_separator(folder, error.filename) from error
+        raise _no_separator(folder, CONFIG_FILE) from error
     except ValidationError as error:
         raise _broken(folder, error) from error
+
+
+def check_weights(folder: Path) -> None:
+    """Raise UserError if the weights in a folder are missing, or not those of its configuration. Loads none."""
+    with torch.device("meta"):
+        wanted = SeparationModel(configuration_in(folder).model).state_dict()
+    try:
+        with safe_open(folder / WEIGHTS_FILE, framework="pt") as file:
+            found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise _no_separator(folder, WEIGHTS_FILE) from error
+    except SafetensorError as error:
+        raise _broken(folder, error) from error
+    others = [
+        name for name in {**wanted, **found} if found.get(name) != getattr(wanted.get(name), "shape", None)
+    ]
+    if others:
+        raise UserError(
+            f"this separator cannot be loaded: {len(others)} of its weights are not those of {CONFIG_FILE}, "
+            f"{others[0]} first",
+            where=str(folder),
+        )
 
 
 def _no_separator(folder: Path, missing: str) -> UserError:

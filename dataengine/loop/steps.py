@@ -14,6 +14,7 @@ from dataengine.evaluation.questions import Question
 from dataengine.loop.calibrating import calibrated_filters, calibration_pipeline
 from dataengine.loop.configuration import LoopConfig
 from dataengine.loop.examples import examples_of, write_examples
+from dataengine.loop.fitting import check_first_separator, check_text_encoders
 from dataengine.loop.gate import Comparison, compare, gate_questions
 from dataengine.loop.separators import Separators
 from dataengine.loop.state import (
@@ -29,6 +30,7 @@ from dataengine.models.profile import Profile, ProfileModels
 from dataengine.pipeline import Pipeline
 from manifests.identity import seed_of
 from manifests.progress import Progress
+from trainer.bundled import place_of
 from trainer.data.indexing import shards_in
 from trainer.training.configuration import TrainConfig
 from trainer.training.distributed import World
@@ -60,6 +62,7 @@ class Steps:
         if self.config.calibrate:
             calibration_pipeline(self.config.calibrate, pipeline, changes)
         training = self._base_training()
+        self._check_separators(training)
         for place in (place for places in training.data.shards.values() for place in places):
             shards_in(place)
         self._gate_questions()
@@ -126,6 +129,14 @@ class Steps:
     def _labels(self, state: LoopState) -> Path:
         """The run directory with the labels of the last round."""
         return self.directory.round(state.round_with_labels_of(state.rounds[-1].labelled_by)) / LABEL_FOLDER
+
+    def _check_separators(self, training: TrainConfig) -> None:
+        """See that rounds can go on from the first separator, and can label with what they train."""
+        training.pinned()
+        check_text_encoders(self.separators.profile(INITIAL), training)
+        initial = self.separators.place(INITIAL)
+        if initial is not None:
+            check_first_separator(place_of(initial), training, self.config.train.start == "promoted")
 
     def _contestant(self, number: int) -> Profile:
         """A separator's profile, with the threads that training has: nothing else is at work beside it."""
