@@ -13,7 +13,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from hub_server import COMMIT, hub_server
+from typer.testing import CliRunner
 
+from dataengine.cli import app
 from dataengine.errors import UserError
 from dataengine.models.libraries import Library
 from dataengine.models.profile import Profile, ProfileModels, forget_models
@@ -226,10 +228,13 @@ def test_commercial_only_refuses_models_that_do_not_allow_it(tmp_path: Path):
     pipeline.write_text(f"input: {manifest}\nprofile: {profile}\nstages: [decode, caption]\n")
     free = tmp_path / "free_pipeline.yaml"
     free.write_text(f"input: {manifest}\nprofile: {profile}\nstages: [decode]\n")
-    assert command("validate", str(free), "--commercial-only").returncode == 0
+    command_line = CliRunner()
+    assert command_line.invoke(app, ["validate", str(free), "--commercial-only"]).exit_code == 0
     for verb in ("validate", "plan", "run"):
-        refused = command(verb, str(pipeline), "--set", "profile=embedded", "--commercial-only")
-        assert refused.returncode == 2
+        refused = command_line.invoke(
+            app, [verb, str(pipeline), "--set", "profile=embedded", "--commercial-only"]
+        )
+        assert refused.exit_code == 2
         assert (
             "--commercial-only: profile 'embedded' has models whose licence does not allow" in refused.stderr
         )

@@ -87,6 +87,7 @@ def packed(run_dir: Path) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("ray_cluster")
 def test_from_folders_of_stems_to_triplets(tracks: Path, tmp_path: Path) -> None:
     index([str(tracks)], str(tmp_path / "m.parquet"), IndexOptions(stems=True, workers=1, licence="GPL-2+"))
     samples = run_on(tmp_path / "m.parquet", tmp_path / "run")
@@ -120,6 +121,7 @@ def test_from_folders_of_stems_to_triplets(tracks: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("ray_cluster")
 def test_from_labelled_recordings_to_sources(recordings: Path, catalogue_clips: Any, tmp_path: Path) -> None:
     clips = catalogue_clips("calibrate", category="sound", count=8)
     table = tmp_path / "labels.csv"

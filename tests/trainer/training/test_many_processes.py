@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from typer.testing import CliRunner
 
+from dataengine.cli import app
 from trainer.training.batches import BatchConfig, Batches
 from trainer.training.distributed import World
 
@@ -90,9 +92,7 @@ def test_workers_of_ray_come_to_the_losses_of_one_process(training_file, tmp_pat
 )
 def test_workers_that_there_are_not_are_one_line(training_file, tmp_path, arguments, message):
     command = ["train", str(training_file), "--out", str(tmp_path / "out"), *arguments]
-    done = subprocess.run(
-        [sys.executable, "-m", "dataengine.cli", *command], stderr=subprocess.PIPE, text=True, timeout=300
-    )
-    assert done.returncode == 2
-    assert message in " ".join(done.stderr.split())
-    assert "Traceback" not in done.stderr
+    refused = CliRunner().invoke(app, command)
+    assert refused.exit_code == 2
+    assert message in " ".join(refused.stderr.split())
+    assert "Traceback" not in refused.stderr
