@@ -115,7 +115,10 @@ def evaluate(separator: str, against: str | None, asking: Asking, out: Path, as_
     Console(width=max(Console().width, LEAST_WIDTH)).print(Group(*told(results)))
     print(f"figures   {out / RESULTS_FILE}\npage      {page}")
     if never_train is not None:
-        print(f"never train on what is listed in {never_train}: dataengine index --never-train")
+        print(
+            f"never train on what is listed in {never_train}: dataengine index --never-train, and never_train in "
+            "training files"
+        )
 
 
 def _contestants(

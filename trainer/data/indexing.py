@@ -20,7 +20,7 @@ from trainer.data.pools import Item
 from trainer.data.shards import index_shard
 
 AT_A_TIME = 8
-INDEX_VERSION = "2"
+INDEX_VERSION = "3"
 """Raised when an index holds other things than before."""
 NAMES = ("other_names", "parts", "rest")
 
@@ -28,6 +28,7 @@ SCHEMA = pa.schema(
     [
         pa.field("key", pa.string(), nullable=False),
         pa.field("text", pa.string(), nullable=False),
+        pa.field("recording_id", pa.string()),
         pa.field("band_hz", pa.float64()),
         pa.field("sound", pa.string(), nullable=False),
         pa.field("other_names", pa.list_(pa.string())),
@@ -98,6 +99,7 @@ def _cached(shard: str, cache: Path) -> list[Item]:
             key=row["key"],
             text=row["text"],
             members=tuple((each["suffix"], each["offset"], each["size"]) for each in row["members"]),
+            recording_id=row["recording_id"],
             band_hz=row["band_hz"],
             sound=row["sound"],
             **{name: tuple(row[name]) for name in NAMES},
@@ -112,6 +114,7 @@ def _write(items: Sequence[Item], index: Path) -> None:
         {
             "key": item.key,
             "text": item.text,
+            "recording_id": item.recording_id,
             "band_hz": item.band_hz,
             "sound": item.sound,
             **{name: list(getattr(item, name)) for name in NAMES},

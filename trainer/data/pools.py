@@ -36,6 +36,8 @@ class Item:
     """Further texts that name some of its sound: "violin playing" of a string quartet."""
     rest: tuple[str, ...] = ()
     """Texts that name some of what else sounds in its mixture."""
+    recording_id: str | None = None
+    """Of the recording that it was made from; None: not told."""
 
     @property
     def names(self) -> tuple[str, ...]:

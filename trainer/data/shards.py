@@ -35,6 +35,7 @@ class _Notes(Stems):
 
     text: str | None = None
     band_hz: float | None = None
+    recording_id: str | None = None
 
 
 def index_shard(uri: str) -> list[Item]:
@@ -97,10 +98,20 @@ def _items_of(uri: str, key: str, files: dict[str, tarfile.TarInfo], tar: tarfil
         other_names=tuple(name for name in target.names if name != notes.text),
         parts=target.parts,
         rest=target.rest,
+        recording_id=notes.recording_id,
     )
     if mixture.names and target.rest:
         text, *others = mixture.names
-        yield Item(uri, key, text, members, None, MIXTURE, tuple(others), mixture.parts)
+        yield Item(
+            uri,
+            key,
+            text,
+            members,
+            sound=MIXTURE,
+            other_names=tuple(others),
+            parts=mixture.parts,
+            recording_id=notes.recording_id,
+        )
 
 
 def _notes(member: tarfile.TarInfo, tar: tarfile.TarFile, uri: str) -> _Notes:

@@ -23,7 +23,16 @@ from trainer.training.schedule import Schedule
 from trainer.training.step import ObjectiveConfig
 from trainer.training.validation import ValidationConfig
 
-NOT_OF_THE_WEIGHTS = {"checkpoints", "steps", "validation", "sampling", "shifts", "floor", "tensorboard"}
+NOT_OF_THE_WEIGHTS = {
+    "checkpoints",
+    "steps",
+    "validation",
+    "sampling",
+    "shifts",
+    "floor",
+    "tensorboard",
+    "never_train",
+}
 """Settings that may change while a run goes on."""
 
 
@@ -63,6 +72,9 @@ class TrainConfig(BaseModel):
     profile: str = "embedded"
     """Whose text encoder, tagger and codec are used."""
     data: DataConfig
+    never_train: tuple[str, ...] = ()
+    """Lists, as for `dataengine index --never-train`: shards with one of their recordings are refused, and shards that
+    do not say which recordings they hold."""
     batch: BatchConfig = BatchConfig()
     times: TimeSampling = TimeSampling()
     objective: ObjectiveConfig = ObjectiveConfig()

@@ -17,6 +17,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -32,6 +33,7 @@ from trainer.bundled import place_of
 from trainer.conditions import TextStates
 from trainer.data.drawing import Drawing, pool_of
 from trainer.data.indexing import index_shards
+from trainer.data.never_training import refuse_never_train
 from trainer.data.samples import TrainingBatch, TrainingSamples, encode
 from trainer.data.shards import ShardReader
 from trainer.dit import DiTBlock
@@ -162,10 +164,9 @@ def _claim(out: Path, config: TrainConfig) -> None:
 
 
 def _batches(config: TrainConfig, index: Path, world: World) -> Batches:
-    pools = {
-        kind: pool_of(kind, index_shards(places, index), config.data.balance)
-        for kind, places in config.data.shards.items()
-    }
+    items = {kind: index_shards(places, index) for kind, places in config.data.shards.items()}
+    refuse_never_train(chain.from_iterable(items.values()), config.never_train)
+    pools = {kind: pool_of(kind, found, config.data.balance) for kind, found in items.items()}
     drawing = Drawing(config.data.mixing, pools, config.seed)
     rate = config.codec.sample_rate
     samples = TrainingSamples(drawing, ShardReader(rate), rate)
