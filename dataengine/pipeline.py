@@ -127,7 +127,19 @@ class Pipeline:
     def worker_groups(self) -> list[WorkerGroup]:
         """The stages as they share workers."""
         needs = {stage.name(): self._needs(stage) for stage in self.stages}
-        return group_stages(self.stages, self.engine.groups, needs)
+        pythons = {stage.name(): python for stage in self.stages if (python := self._python(stage))}
+        return group_stages(self.stages, self.engine.groups, needs, pythons)
+
+    def _python(self, stage: Stage) -> str | None:
+        """The interpreter of the environment in which the stage's models run; None: that of the command."""
+        pythons = {role: self.profile.python(role) for role in stage.roles_used()}
+        if len(set(pythons.values())) > 1:
+            told = ", ".join(f"{role}: {python or 'none'}" for role, python in pythons.items())
+            raise UserError(
+                f"stage {stage.name()!r} asks models that run in different environments ({told}); give them the "
+                f"same python in profile {self.profile.name!r}"
+            )
+        return next(iter(pythons.values()), None)
 
     def _needs(self, stage: Stage) -> Resources:
         asks_models = bool(stage.roles_used()) and self.profile.device != "cpu"
@@ -255,6 +267,7 @@ class Pipeline:
             )
             with _located(where):
                 stage.prepare()
+                self._python(stage)  # refuses a mixture, where the user's file is at hand
                 models.provenance(stage.roles_used())
             check_reads(stage, known, catalogue.writers_of, where)
             check_adds(stage, known, written_by, where)

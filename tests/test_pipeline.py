@@ -126,6 +126,16 @@ def test_models_on_a_gpu_put_the_stages_that_ask_them_there(load: Load) -> None:
     ]
 
 
+def test_a_stage_that_asks_models_of_different_environments_is_refused(load: Load) -> None:
+    embedded = Path(str(resources.files(conf))) / "profiles" / "embedded.yaml"
+    of_its_own = "{adapter: silero, python: /opt/numpy1/bin/python}"
+    Path("mixed.yaml").write_text(embedded.read_text().replace("{adapter: silero}", of_its_own))
+    with pytest.raises(
+        UserError, match=r"'caption' asks models that run in different environments .*/opt/numpy1"
+    ):
+        load("profile=mixed.yaml")
+
+
 def test_resources_of_a_stage_that_there_is_not_are_refused(load: Load) -> None:
     with pytest.raises(UserError, match=r"no use for 'sepparate'; the stages are decode, caption"):
         load("engine.resources.sepparate.gpus=1")

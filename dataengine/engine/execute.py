@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cloudpickle
 import numpy as np
 
 from dataengine.engine.cluster import ClusterSize
@@ -191,12 +190,20 @@ class Execution:
         dataset, environment = slices_for_ray(slices), forwarded_environment()
         for position, pool in enumerate(self.pools):
             last = position == len(self.pools) - 1
-            work = cloudpickle.dumps(GroupWork(self.job, pool.group, first=position == 0, last=last))
+            work = GroupWork(self.job, pool.group, first=position == 0, last=last).pickled()
             own_cpus = 0.0 if pool.group.resources.gpus else pool.cpus_each
             dataset = pool_of_actors(
                 dataset,
                 GroupActor,
-                (work, last, own_cpus, self.settings, self.job.deterministic, environment),
+                (
+                    work,
+                    last,
+                    own_cpus,
+                    self.settings,
+                    self.job.deterministic,
+                    environment,
+                    pool.group.python,
+                ),
                 workers=pool.workers,
                 cpus=pool.cpus_each,
                 gpus=pool.gpus_each,

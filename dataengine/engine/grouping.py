@@ -18,6 +18,8 @@ class WorkerGroup:
     stages: tuple[Stage, ...]
     resources: Resources
     """The most that any of its stages needs."""
+    python: str | None = None
+    """The interpreter of the environment that its models run in; None: that of the command."""
 
     @property
     def name(self) -> str:
@@ -30,20 +32,26 @@ def group_stages(
     stages: Sequence[Stage],
     by_hand: Sequence[Sequence[str]] | None = None,
     needs: Mapping[str, Resources] = MappingProxyType({}),
+    pythons: Mapping[str, str] = MappingProxyType({}),
 ) -> list[WorkerGroup]:
-    """Fuse consecutive stages with the same resources, or as `by_hand` lists them by name.
+    """Fuse consecutive stages with the same resources and environment, or as `by_hand` lists them by name.
 
-    `needs` says by name what a worker of a stage needs, where that is not what its class says.
+    `needs` says by name what a worker of a stage needs, where that is not what its class says; `pythons` the
+    interpreter of its environment, where that is not the command's.
 
     Raises:
-        UserError: the lists by hand are not the pipeline's stages in their order.
+        UserError: the lists by hand are not the pipeline's stages in their order, or mix environments.
     """
 
     def of(stage: Stage) -> Resources:
         return needs.get(stage.name(), stage.resources)
 
+    def python_of(stage: Stage) -> str | None:
+        return pythons.get(stage.name())
+
     if by_hand is None:
-        return [WorkerGroup(tuple(same), resources) for resources, same in groupby(stages, key=of)]
+        alike = groupby(stages, key=lambda stage: (of(stage), python_of(stage)))
+        return [WorkerGroup(tuple(same), resources, python) for (resources, python), same in alike]
     wanted = [name for group in by_hand for name in group]
     actual = [stage.name() for stage in stages]
     if wanted != actual or not all(by_hand):
@@ -52,7 +60,15 @@ def group_stages(
         )
     rest = iter(stages)
     groups = [tuple(next(rest) for _ in group) for group in by_hand]
-    return [WorkerGroup(group, _most([of(stage) for stage in group])) for group in groups]
+    for group in groups:
+        if other := next((stage for stage in group if python_of(stage) != python_of(group[0])), None):
+            raise UserError(
+                f"engine.groups has {group[0].name()!r} and {other.name()!r} in one group, and their models run in "
+                "different environments (`python` in the profile); list them apart"
+            )
+    return [
+        WorkerGroup(group, _most([of(stage) for stage in group]), python_of(group[0])) for group in groups
+    ]
 
 
 def _most(needs: Sequence[Resources]) -> Resources:

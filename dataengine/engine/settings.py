@@ -30,7 +30,7 @@ class EngineSettings(BaseModel):
     workers: int | None = Field(default=None, ge=1)
     """Workers of each group; default: as many as fit the cluster."""
     groups: list[list[str]] | None = None
-    """Stage names grouped by hand; default: consecutive stages with the same resources."""
+    """Stage names grouped by hand; default: consecutive stages with the same resources and environment."""
     resources: dict[str, StageNeeds] = {}
     """By stage name. By default a stage that asks models has a GPU to itself where the profile's device is `cuda`."""
     stage_seconds: float = Field(default=300.0, gt=0)

@@ -23,6 +23,7 @@ from pathlib import Path
 from dataengine.engine.messages import SliceReport, answer_of, slice_of
 from dataengine.engine.stage_call import Reason, Suspects, without_addresses
 from dataengine.engine.worker_process import Answer, Note, Ready, SliceRequest
+from dataengine.interpreters import variables_for
 
 SETUP_SECONDS = 3600.0
 """Longest that setting up a group's stages may take: models are large and storage may be slow."""
@@ -66,6 +67,8 @@ class Limits:
     """Whether a stall may have come from outside too: from storage that hung, or a machine with too much to do."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables of the driver's environment that hold for the process too, on whatever node it is."""
+    python: str | None = None
+    """The interpreter that runs it, if not this process's."""
 
 
 class Loss(Exception):  # noqa: N818 - an event that is handled, not an error
@@ -152,14 +155,9 @@ class _Process:
         fds = (theirs.fileno(), self._crash_file.fileno())
         arguments = ", ".join(map(str, (*fds, os.getpid(), limits.memory_bytes)))
         call = f"from dataengine.engine.worker_process import main; main({arguments})"
-        environment = {
-            **KEEP_FREED_MEMORY,
-            **os.environ,
-            **ONE_THREAD,
-            **limits.environment,
-            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-        }
-        self._process = subprocess.Popen([sys.executable, "-c", call], pass_fds=fds, env=environment)
+        variables = {**KEEP_FREED_MEMORY, **os.environ, **ONE_THREAD, **limits.environment}
+        command = [limits.python or sys.executable, "-c", call]
+        self._process = subprocess.Popen(command, pass_fds=fds, env=variables_for(limits.python, variables))
         theirs.close()
         self._note = Note("", [])
         self._ready: Ready | None = None

@@ -46,6 +46,9 @@ from dataengine.engine.worker_log import WorkerLog
 
 SECONDS_BETWEEN_LOOKS = 1.0
 
+PICKLE_PROTOCOL = 4
+"""By protocol 5, arrays of NumPy 2 name a module that NumPy 1 lacks, and those of NumPy 1 one that NumPy 2 gives up."""
+
 Answer: TypeAlias = "bytes | str"
 """To the next group a packed slice; to the driver a report as JSON."""
 
@@ -60,6 +63,11 @@ class GroupWork:
     """Whether it takes numbers of slices, not what an earlier group made of them."""
     last: bool
     """Whether it commits."""
+
+    def pickled(self) -> bytes:
+        """What the process is handed, whose environment may have another NumPy."""
+        pickled: bytes = cloudpickle.dumps(self, protocol=PICKLE_PROTOCOL)
+        return pickled
 
 
 @dataclass(frozen=True)

@@ -32,16 +32,18 @@ class GroupActor:
         settings: EngineSettings,
         deterministic: bool,
         environment: dict[str, str],
+        python: str | None,
     ) -> None:
         """Take on a pickled `GroupWork`.
 
         `cpus` are the logical CPUs that the worker was given, or 0 for one that works on a GPU: its memory
-        is bounded only if the settings say so. `environment` is what `forwarded_environment` said to the driver.
+        is bounded only if the settings say so. `environment` is what `forwarded_environment` said to the driver;
+        `python` is the group's interpreter, where it has an environment of its own.
         """
         memory = memory_share(min(1.0, cpus / (os.cpu_count() or 1)))
         if settings.worker_memory_gigabytes is not None:
             memory = int(settings.worker_memory_gigabytes * 1e9)
-        limits = Limits(settings.stage_seconds, memory, deterministic, environment)
+        limits = Limits(settings.stage_seconds, memory, deterministic, environment, python)
         self._worker = SupervisedWorker(work, last, limits)
 
     def __call__(self, rows: dict[str, Any]) -> dict[str, list[Any]]:

@@ -22,13 +22,18 @@ from pydantic import BaseModel, ConfigDict, Field
 
 import conf
 from dataengine.errors import UserError
+from dataengine.interpreters import is_this
 from dataengine.models.adapter import Adapter, Runtime
+from dataengine.models.elsewhere import Question, card_elsewhere
 from dataengine.models.registry import find_adapter
 from dataengine.models.roles import ROLES, ModelCard
 from dataengine.models.timing import Timed, seconds_in_models
 from dataengine.models.weights import MissingWeightsError, fetch_command
 from dataengine.validation import suggestion, validated
 from dataengine.yaml_source import Located, load_located
+
+OF_THE_ENTRY = frozenset({"adapter", "python"})
+"""Keys of a model's entry that are no options of its adapter."""
 
 
 class Profile(BaseModel):
@@ -46,7 +51,7 @@ class Profile(BaseModel):
     filters: str | None = None
     """The filter file calibrated for these models; relative to the profile file, or to `conf/`."""
     models: dict[str, dict[str, Any]]
-    """Role → `adapter`, and the adapter's options."""
+    """Role → `adapter`, the adapter's options, and `python` for a model with an environment of its own."""
 
     @classmethod
     def load(cls, name_or_path: str) -> Profile:
@@ -65,8 +70,13 @@ class Profile(BaseModel):
         """The adapter of a role. Raises UserError if the profile has no model for it."""
         if role not in self.models:
             raise UserError(f"profile {self.name!r} has no model for the role {role!r}")
-        entry = dict(self.models[role])
-        return find_adapter(entry.pop("adapter")).model_validate(entry)
+        entry = self.models[role]
+        options = {key: value for key, value in entry.items() if key not in OF_THE_ENTRY}
+        return find_adapter(entry["adapter"]).model_validate(options)
+
+    def python(self, role: str) -> str | None:
+        """The interpreter of the environment in which the model of `role` runs; None: that of the command."""
+        return self.models[role].get("python") if role in self.models else None
 
 
 @dataclass(frozen=True)
@@ -79,7 +89,16 @@ class ProfileModels:
     profile: Profile
 
     def load(self, role: str) -> Any:
-        """The model that fills `role`. Raises UserError if there is none or its weights are missing."""
+        """The model that fills `role`.
+
+        Raises UserError if there is none, its weights are missing, or it runs in another environment than this.
+        """
+        python = self.profile.python(role)
+        if python is not None and not is_this(python):
+            raise UserError(
+                f"the model for the role {role!r} of profile {self.profile.name!r} runs in the environment of "
+                f"{python}, which only the workers of `dataengine run` are started in"
+            )
         return Timed(_model(self._key, role))
 
     def adapter(self, role: str) -> Adapter:
@@ -89,7 +108,8 @@ class ProfileModels:
     def provenance(self, roles: tuple[str, ...]) -> dict[str, dict[str, Any]]:
         """The fields of ModelCard and the `options`, for each role and the roles its model is built from.
 
-        Reads the weight files but builds no network. Raises UserError if weights are missing.
+        Reads the weight files but builds no network. Asks the interpreters of other environments.
+        Raises UserError if weights are missing, or such an interpreter does not serve.
         """
         found: dict[str, dict[str, Any]] = {}
         for role in roles:
@@ -112,14 +132,23 @@ def _model(profile_json: str, role: str) -> Any:
     profile = Profile.model_validate_json(profile_json)
     adapter = profile.adapter(role)
     parts = {part: _model(profile_json, part) for part in adapter.built_from()}
-    return adapter.load(_card(profile_json, role), Runtime(profile.device, profile.threads), parts)
+    return adapter.load(card_made_here(profile_json, role), Runtime(profile.device, profile.threads), parts)
 
 
 @cache
 def _card(profile_json: str, role: str) -> ModelCard:
+    python = Profile.model_validate_json(profile_json).python(role)
+    if python is None or is_this(python):
+        return card_made_here(profile_json, role)
+    return card_elsewhere(Question(profile_json, role, python))
+
+
+@cache
+def card_made_here(profile_json: str, role: str) -> ModelCard:
+    """The card of a model by the libraries of this environment. Raises UserError as `provenance` does."""
     profile = Profile.model_validate_json(profile_json)
     adapter = profile.adapter(role)
-    parts = {part: _card(profile_json, part) for part in adapter.built_from()}
+    parts = {part: card_made_here(profile_json, part) for part in adapter.built_from()}
     try:
         return adapter.card(profile.models[role]["adapter"], parts)
     except MissingWeightsError as error:
@@ -130,6 +159,7 @@ def forget_models() -> None:
     """Let go of every model that this process has loaded, and of its card; the next `load` loads it anew."""
     _model.cache_clear()
     _card.cache_clear()
+    card_made_here.cache_clear()
 
 
 def profile_names() -> list[str]:
@@ -164,6 +194,7 @@ def _check_entry(profile: Profile, role: str, written: Located) -> None:
     if role not in ROLES:
         raise UserError(f"unknown role {role!r}{suggestion(role, ROLES)}", where=where)
     adapter = _check_options(role, written.section("models", role))
+    _check_python(profile.python(role), role, written)
     if adapter.role != role:
         name = profile.models[role]["adapter"]
         raise UserError(f"adapter {name!r} fills the role {adapter.role!r}, not {role!r}", where=where)
@@ -174,6 +205,19 @@ def _check_entry(profile: Profile, role: str, written: Located) -> None:
                 f"adapter {name!r} is built from a {part}, and the profile has no model for that role",
                 where=where,
             )
+        if profile.python(part) != profile.python(role):
+            raise UserError(
+                f"the {role} is built from the {part}: both must have the same python", where=where
+            )
+
+
+def _check_python(python: object, role: str, written: Located) -> None:
+    if python is not None and not (isinstance(python, str) and Path(python).is_absolute()):
+        raise UserError(
+            f"python of the {role} must be the path of an interpreter from the root, the same on every node, "
+            f"not {python!r}",
+            where=written.where("models", role, "python"),
+        )
 
 
 def _check_options(role: str, entry: Located) -> Adapter:
@@ -182,5 +226,5 @@ def _check_options(role: str, entry: Located) -> Adapter:
     if not isinstance(name, str):
         raise UserError(f"the model for the role {role!r} lacks the key 'adapter'", where=entry.where())
     kind = find_adapter(name, where=entry.where("adapter"))
-    given = {key: value for key, value in options.items() if key != "adapter"}
+    given = {key: value for key, value in options.items() if key not in OF_THE_ENTRY}
     return validated(kind, Located(given, entry.places), f"adapter {name!r}")

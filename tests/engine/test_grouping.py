@@ -108,6 +108,20 @@ def test_groups_share_a_gpu_where_there_are_fewer_than_groups():
     assert sum(pool.workers * pool.gpus_each for pool in pools) <= 1
 
 
+def test_stages_of_different_environments_never_share_a_worker():
+    stages, pythons = [Decode(), Judge(), Score()], {"judge": "/opt/numpy1/bin/python"}
+    same = {stage.name(): Resources(1, 0) for stage in stages}
+    groups = group_stages(stages, needs=same, pythons=pythons)
+    assert [(group.name, group.python) for group in groups] == [
+        ("decode", None),
+        ("judge", "/opt/numpy1/bin/python"),
+        ("score", None),
+    ]
+    assert groups == group_stages(stages, [["decode"], ["judge"], ["score"]], same, pythons)
+    with pytest.raises(UserError, match=r"'decode' and 'judge' in one group.*list them apart"):
+        group_stages(stages, [["decode", "judge"], ["score"]], same, pythons)
+
+
 def test_needs_that_are_given_take_the_place_of_the_stages_own():
     groups = group_stages(STAGES, needs={"score": Resources(1, 1), "judge": Resources(2, 0)})
     assert [group.name for group in groups] == ["decode", "separate…score", "judge"]

@@ -85,6 +85,18 @@ def test_options_reach_the_model(profile_file):
             "fills the role 'voice_activity_detector', not 'tagger'",
         ),
         ("  text_encoder: {adapter: minilm}\n", "", 5, "'label_bridge' is built from a text_encoder"),
+        (
+            "{adapter: minilm}",
+            "{adapter: minilm, python: bin/python}",
+            5,
+            "path of an interpreter from the root",
+        ),
+        (
+            "{adapter: minilm}",
+            "{adapter: minilm, python: /opt/p}",
+            6,
+            "text_encoder: both must have the same python",
+        ),
         ("sample_rate: 16000", "sample_rate: 16", 2, "greater than or equal to 8000"),
         ("sample_rate: 16000", "sample_rate: 16000\ndevice: gpu", 3, "device"),
         ("name: mine", "name: !!python/name:os.system", 1, "not allowed"),
