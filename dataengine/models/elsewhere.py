@@ -89,4 +89,4 @@ def card_elsewhere(question: Question) -> ModelCard:
 
 
 def _of(question: Question) -> str:
-    return f"the interpreter of role {question.role!r}, {question.python},"
+    return f"the interpreter of role {question.role!r} ({question.python})"

@@ -117,7 +117,7 @@ def test_the_other_environment_tells_what_is_missing_in_it(tmp_path, numpy_1):
         "name: clap\nsample_rate: 48000\nmodels:\n"
         f"  text_audio_scorer: {{adapter: clap, weights: /nowhere, python: {numpy_1}}}\n"
     )
-    with pytest.raises(UserError, match=f"{numpy_1},: adapter 'clap' needs transformers.*pip install"):
+    with pytest.raises(UserError, match=rf"\({numpy_1}\): adapter 'clap' needs transformers.*pip install"):
         ProfileModels(Profile.load(str(profile))).provenance(("text_audio_scorer",))
 
 
@@ -141,7 +141,7 @@ def refusal(folder: Path, python: Path) -> str:
     with pytest.raises(UserError) as error:
         load(folder, python)
     (line,) = str(error.value).splitlines()
-    where, said = line.split(": the interpreter of role 'gender_classifier', ", 1)
+    where, said = line.split(": the interpreter of role 'gender_classifier' ", 1)
     assert where == f"{folder}/two_numpys_pipeline.yaml:2"
     return said
 
@@ -150,7 +150,7 @@ def test_an_environment_without_this_package_is_refused(tmp_path, bare, monkeypa
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))  # where this process may find it
     monkeypatch.chdir(REPOSITORY)
     assert refusal(tmp_path, bare) == (
-        f"{bare}, cannot import dataengine (ModuleNotFoundError: No module named 'dataengine'); "
+        f"({bare}) cannot import dataengine (ModuleNotFoundError: No module named 'dataengine'); "
         f"install version {metadata.version('dataengine')} in its environment"
     )
 
@@ -177,10 +177,10 @@ def test_a_script_that_starts_an_interpreter_is_refused(tmp_path):
     script.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
     script.chmod(0o755)
     assert (
-        refusal(tmp_path, script) == f"{script},: it is a script that starts {sys.executable}; name that one"
+        refusal(tmp_path, script) == f"({script}): it is a script that starts {sys.executable}; name that one"
     )
 
 
 def test_an_interpreter_that_is_not_there_is_refused(tmp_path):
     missing = tmp_path / "no" / "python"
-    assert refusal(tmp_path, missing) == f"{missing}, cannot be started: No such file or directory"
+    assert refusal(tmp_path, missing) == f"({missing}) cannot be started: No such file or directory"
