@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -15,7 +14,9 @@ from typer.testing import CliRunner
 
 from dataengine.cli import app
 from trainer.training.batches import BatchConfig, Batches
+from trainer.training.configuration import TrainConfig
 from trainer.training.distributed import World
+from trainer.training.loop import train
 
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 
@@ -40,25 +41,14 @@ def test_the_order_of_samples_does_not_depend_on_the_number_of_processes(micro_b
 @pytest.mark.slow
 @pytest.mark.parametrize("spread", ["ddp", "fsdp"])
 def test_two_processes_come_to_the_weights_of_one(training_file, tmp_path, losses_in, spread):
-    def run(name: str, launcher: list[str]) -> Path:
-        out = tmp_path / name
-        arguments = [
-            "train",
-            str(training_file),
-            "--out",
-            str(out),
-            "--set",
-            f"spread={spread}",
-            "--set",
-            "steps=4",
-        ]
-        subprocess.run(
-            [*launcher, "-m", "dataengine.cli", *arguments], check=True, timeout=300, env=ONE_THREAD
-        )
-        return out
-
-    one = run("one", [sys.executable])
-    two = run("two", [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"])
+    one, two = tmp_path / "one", tmp_path / "two"
+    settings = [f"spread={spread}", "steps=4"]
+    train(TrainConfig.load(training_file, settings), one, World())
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
+    arguments = ["train", str(training_file), "--out", str(two)]
+    for setting in settings:
+        arguments += ["--set", setting]
+    subprocess.run([*launcher, "-m", "dataengine.cli", *arguments], check=True, timeout=300, env=ONE_THREAD)
     assert losses_in(two) == pytest.approx(losses_in(one), rel=1e-4)
     ours, theirs = (
         load_file(out / "checkpoints" / "step-00000004" / "model.safetensors") for out in (two, one)
@@ -71,16 +61,13 @@ def test_two_processes_come_to_the_weights_of_one(training_file, tmp_path, losse
 
 @pytest.mark.slow
 def test_workers_of_ray_come_to_the_losses_of_one_process(training_file, tmp_path, losses_in):
-    def run(name: str, *more: str) -> str:
-        command = ["train", str(training_file), "--out", str(tmp_path / name), "--set", "steps=4", *more]
-        arguments = [sys.executable, "-m", "dataengine.cli", *command]
-        done = subprocess.run(
-            arguments, check=True, timeout=300, env=ONE_THREAD, stdout=subprocess.PIPE, text=True
-        )
-        return done.stdout
-
-    run("one")
-    summary = json.loads(run("ray", "--workers", "2", "--json"))
+    train(TrainConfig.load(training_file, ["steps=4"]), tmp_path / "one", World())
+    command = ["train", str(training_file), "--out", str(tmp_path / "ray"), "--set", "steps=4"]
+    arguments = [sys.executable, "-m", "dataengine.cli", *command, "--workers", "2", "--json"]
+    done = subprocess.run(
+        arguments, check=True, timeout=300, env=ONE_THREAD, stdout=subprocess.PIPE, text=True
+    )
+    summary = json.loads(done.stdout)
     assert losses_in(tmp_path / "ray") == pytest.approx(losses_in(tmp_path / "one"), rel=1e-4)
     assert summary["steps"] == 4
     assert (tmp_path / "ray" / "separator" / "config.json").exists()

@@ -35,7 +35,7 @@ ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 @pytest.mark.slow
 def test_a_killed_run_has_the_losses_and_weights_of_one_that_was_not(training_file, tmp_path, losses_in):
-    subprocess.run(command(training_file, tmp_path / "whole"), check=True, timeout=300, env=ONE_THREAD)
+    train(TrainConfig.load(training_file, []), tmp_path / "whole", World())
     killed, chance = tmp_path / "killed", random.Random(0)
     reader = ("--set", "batch.workers=1")
     for _ in range(KILLS):
