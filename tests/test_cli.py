@@ -250,6 +250,7 @@ def test_models_that_could_be_used_are_listed_with_what_installs_them(dataengine
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("ray_cluster")
 def test_from_recordings_to_a_report(
     demo_directory: Path, tmp_path: Path, dataengine: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,6 +42,7 @@ def files(run_dir: Path, folder: str) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("ray_cluster")
 def test_other_thresholds_on_real_recordings(pipeline, tmp_path):
     run(pipeline(STRICT), tmp_path / "old")
     changed = STRICT.replace("6.0", "2.0").replace("0.2", "0.3")

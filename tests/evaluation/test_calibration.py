@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from dataengine.errors import UserError
-from dataengine.evaluation.calibration import Goal, calibrate
+from dataengine.evaluation.calibration import Calibration, Goal, calibrate
 from dataengine.evaluation.filter_writing import provenance, write_filter_file
 from dataengine.evaluation.labelled import LabelledSamples
 from stages.criteria import FilterFile, decide, load_filter_file
@@ -47,8 +47,13 @@ def columns_of(labelled: LabelledSamples) -> dict[str, np.ndarray]:
     return {str(name): labelled.samples[name].to_numpy() for name in labelled.samples}
 
 
-def test_the_best_thresholds_are_found_for_each_condition() -> None:
-    found = calibrate(table(), TEMPLATE, SCORES, Goal(0.9, 0.95))
+@pytest.fixture(scope="module")
+def found() -> Calibration:
+    """By the labels of `table()`."""
+    return calibrate(table(), TEMPLATE, SCORES, Goal(0.9, 0.95))
+
+
+def test_the_best_thresholds_are_found_for_each_condition(found: Calibration) -> None:
     assert found.reached
     speech, rest = ({c.score: c.threshold for c in group.criteria} for group in found.groups)
     assert speech == pytest.approx({"clean": 0.4, "leak": 0.7}, abs=0.02)
@@ -116,12 +121,11 @@ def test_the_file_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     assert load_filter_file(str(path)).calibration["labels"]["digest"] == labelled.digest
 
 
-def test_the_same_labels_give_the_same_file(tmp_path: Path) -> None:
+def test_the_same_labels_give_the_same_file(found: Calibration, tmp_path: Path) -> None:
     texts = []
-    for name in ("one.yaml", "other.yaml"):
-        labelled = table()
-        found = calibrate(labelled, TEMPLATE, SCORES, Goal())
-        filters = found.filter_file(0.0, provenance(found, labelled, TABLES, "p" * 32, MODELS))
+    again = calibrate(table(), TEMPLATE, SCORES, Goal(0.9, 0.95))
+    for name, each in (("one.yaml", found), ("other.yaml", again)):
+        filters = each.filter_file(0.0, provenance(each, table(), TABLES, "p" * 32, MODELS))
         write_filter_file(tmp_path / name, filters)
         texts.append((tmp_path / name).read_text())
     assert texts[0] == texts[1]
