@@ -11,12 +11,14 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from cheap_runs import CHEAP_STAGES, write_manifest
+from process_trees import descendants
 from prometheus_client.parser import text_string_to_metric_families
 
 RAY = Path(sys.executable).with_name("ray")
@@ -85,7 +87,9 @@ def started_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluste
         wait_until(lambda: answers(port) and answers(metrics_port))
         yield cluster
     finally:
-        process.send_signal(signal.SIGTERM)
+        for pid, _ in descendants(process.pid):  # a cluster that is asked to stop takes half a minute
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         process.wait(60)
 
 
