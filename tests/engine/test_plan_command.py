@@ -105,7 +105,7 @@ def test_a_probe_measures_the_pipeline_that_it_is_given(plan):
     assert code == 0
     told = json.loads(out)
     assert told["rates"]["units"] == told["probe"]["windows"] == 32
-    assert slow <= told["rates"]["stage_seconds"]["tone"] < 2 * slow
+    assert told["rates"]["stage_seconds"]["tone"] >= slow
     assert told["estimate"]["steps"]["labelling"] * 3600 >= 96 * slow / told["groups"][0]["workers"]
     assert told["estimate"]["hours"] * 3600 == told["seconds"]
     assert min(told["estimate"]["steps"].values()) > 0
