@@ -18,6 +18,8 @@ BUILT_IN = {
     "levels": "stages.levels:Levels",
     "stem_overlap": "stages.stem_overlap:StemOverlap",
     "remix_error": "stages.remix_error:RemixError",
+    "separator_agreement": "stages.separator_agreement:SeparatorAgreement",
+    "remix_consistency": "stages.remix_consistency:RemixConsistency",
     "track": "stages.track:Track",
     "audio_visual": "stages.audio_visual:AudioVisual",
     "filter": "stages.filter:Filter",

@@ -12,7 +12,7 @@ models:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -26,7 +26,7 @@ from dataengine.interpreters import is_this
 from dataengine.models.adapter import Adapter, Runtime
 from dataengine.models.elsewhere import Question, card_elsewhere
 from dataengine.models.registry import find_adapter
-from dataengine.models.roles import ROLES, ModelCard
+from dataengine.models.roles import FILLED_AS, ROLES, ModelCard
 from dataengine.models.timing import Timed, seconds_in_models
 from dataengine.models.weights import MissingWeightsError, fetch_command
 from dataengine.validation import suggestion, validated
@@ -150,7 +150,7 @@ def card_made_here(profile_json: str, role: str) -> ModelCard:
     adapter = profile.adapter(role)
     parts = {part: card_made_here(profile_json, part) for part in adapter.built_from()}
     try:
-        return adapter.card(profile.models[role]["adapter"], parts)
+        return replace(adapter.card(profile.models[role]["adapter"], parts), role=role)
     except MissingWeightsError as error:
         raise UserError(f"{error}; run: {fetch_command(profile.name)}") from error
 
@@ -195,7 +195,7 @@ def _check_entry(profile: Profile, role: str, written: Located) -> None:
         raise UserError(f"unknown role {role!r}{suggestion(role, ROLES)}", where=where)
     adapter = _check_options(role, written.section("models", role))
     _check_python(profile.python(role), role, written)
-    if adapter.role != role:
+    if adapter.role != FILLED_AS.get(role, role):
         name = profile.models[role]["adapter"]
         raise UserError(f"adapter {name!r} fills the role {adapter.role!r}, not {role!r}", where=where)
     for part in adapter.built_from():

@@ -29,6 +29,7 @@ ROLES = (
     "transcriber",
     "enhancer",
     "separator",
+    "second_separator",
     "span_predictor",
     "codec",
     "frame_encoder",
@@ -37,6 +38,9 @@ ROLES = (
 )
 """Names of the roles in a profile, in the order of the protocols below; that of a codec, which only separators use, is
 in `trainer/codec/role.py`."""
+
+FILLED_AS = {"second_separator": "separator"}
+"""A role that adapters of another fill: a model of the same kind, for a second opinion."""
 
 Waveform: TypeAlias = "np.ndarray[Any, np.dtype[np.float32]]"
 Matrix: TypeAlias = "np.ndarray[Any, np.dtype[np.float32]]"

@@ -165,16 +165,23 @@ def test_provenance_loads_no_network():
     assert done.stdout.strip() == "[]"
 
 
-def test_loading_all_models_imports_neither_torch_nor_transformers():
+def test_loading_the_models_of_the_pipelines_imports_neither_torch_nor_transformers():
     code = (
         "import sys\n"
         "from dataengine.models.profile import Profile, ProfileModels\n"
         "models = ProfileModels(Profile.load('embedded'))\n"
-        "for role in models.profile.models: models.load(role)\n"
+        "for role in models.profile.models.keys() - {'second_separator'}: models.load(role)\n"
         "print(sorted({'torch', 'transformers', 'xgboost', 'scipy', 'pandas'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_second_separator_is_filled_by_the_adapters_of_the_first(models, profile_file):
+    card = models.provenance(("second_separator",))["second_separator"]
+    assert (card["role"], card["adapter"]) == ("second_separator", "spleeter")
+    with pytest.raises(UserError, match="fills the role 'tagger', not 'second_separator'"):
+        Profile.load(profile_file(PROFILE + "  second_separator: {adapter: yamnet}\n"))
 
 
 def test_missing_weights_are_answered_with_the_command_that_installs_them():
