@@ -22,12 +22,12 @@ class RemixConsistency(Stage):
     """SI-SDR of the target that is found again in a remix against the first one, in dB, −30..30.
 
     The remix is the target with the residual, moved in time around the end of the window and made up to 5 dB louder or
-    softer; shift and gain are drawn by the sample's id. The same separator gets the same prompt again. Right stems are
-    stems in any mixture, whereas what was left in the wrong stem moves with it. The idea of learning from remixed
-    estimates is that of RemixIT (Tzinis, Adi, Ithapu, Xu, Smaragdis, Kumar: "RemixIT: Continual self-training of
+    softer; shift and gain are drawn by the sample's id. The same separator gets the same prompt again: if the target is
+    the whole sound and nothing else, it should be found in any mixture. The idea of mixing a separator's estimates
+    anew is that of RemixIT (Tzinis, Adi, Ithapu, Xu, Smaragdis, Kumar: "RemixIT: Continual self-training of
     speech enhancement models via bootstrapped remixing", IEEE J. Selected Topics in Signal Processing 16, 2022); here
-    nothing is learned from them. It needs no further model, and as much time as separating. Null where a stem is
-    digital silence.
+    nothing is learned from them. It needs no further model, and as much time as separating. On scenes of split
+    `calibrate` prompts for speech have an AUC of 0.69. Null where a stem is digital silence.
     """
 
     reads = ("target", "residual", "text", "speech_prompt")
