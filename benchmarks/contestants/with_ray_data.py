@@ -48,7 +48,13 @@ def store_batch(batch, output: Path):
 def main() -> None:
     """Read, map, write."""
     task = Task.from_arguments()
-    ray.init(num_cpus=WORKERS, include_dashboard=False, object_store_memory=512 * 2**20, log_to_driver=False)
+    ray.init(
+        address="local",
+        num_cpus=WORKERS,
+        include_dashboard=False,
+        object_store_memory=512 * 2**20,
+        log_to_driver=False,
+    )
     ray.data.DataContext.get_current().enable_progress_bars = False
     task.ready()
     clips = [{"clip": path} for path in task.paths]
