@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from PIL import Image
@@ -38,11 +39,13 @@ def mel_power(waveform: Waveform, sample_rate: int) -> Matrix:
     padded = np.pad(waveform, (window // 2, window // 2))
     starts = np.linspace(0, max(len(waveform) - 1, 0), WIDTH).astype(np.int64)
     frames = np.lib.stride_tricks.sliding_window_view(np.pad(padded, (0, 1)), window)[starts]
-    power = np.abs(np.fft.rfft(frames * np.hanning(window), axis=1)) ** 2
-    bands: Matrix = (mel_bands(sample_rate, window) @ power.T).astype(np.float32)
+    spectra = np.fft.rfft(frames * np.hanning(window).astype(np.float32), axis=1)
+    power = np.square(spectra.real) + np.square(spectra.imag)
+    bands: Matrix = (power @ mel_bands(sample_rate, window).T).T  # the other way round is five times as slow
     return bands
 
 
+@cache
 def mel_bands(sample_rate: int, window: int) -> Matrix:
     """Triangular bands, evenly spaced in mel (HTK's 2595·log10(1 + f/700)): [HEIGHT, window/2 + 1].
 
@@ -64,6 +67,7 @@ def _mel(hertz: float) -> float:
     return float(2595.0 * np.log10(1.0 + hertz / 700.0))
 
 
+@cache
 def palette() -> list[tuple[int, int, int]]:
     """256 colours from black to pale yellow, of evenly rising lightness."""
     points = np.array([[int(colour[i : i + 2], 16) for i in (0, 2, 4)] for colour in _MAGMA.split()])
@@ -77,5 +81,5 @@ def _image(decibels: Matrix) -> bytes:
     image = Image.fromarray(indices[::-1], mode="P")
     image.putpalette([value for colour in palette() for value in colour])
     sink = io.BytesIO()
-    image.save(sink, format="PNG", optimize=True)
+    image.save(sink, format="PNG")
     return sink.getvalue()
