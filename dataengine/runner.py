@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from rich.console import Console
 
 from dataengine.driver_log import DriverLog, driver_times
 from dataengine.engine.attempts import attempts_of, planned_slices
-from dataengine.engine.cluster import ClusterSize, cluster, cluster_elsewhere, messages_to
+from dataengine.engine.cluster import ClusterSize, cluster, messages_to
 from dataengine.engine.events import EventLog
 from dataengine.engine.execute import Execution, plan_pools
 from dataengine.engine.finish import Finished, finish
@@ -31,7 +30,7 @@ from dataengine.engine.part_rows import counts_so_far
 from dataengine.engine.parts import Counts, committed_parts
 from dataengine.engine.patience import patiently, trouble_in_words
 from dataengine.engine.plan import Plan, plan_schema
-from dataengine.engine.shard_writers import OpenWriters, writers_here, writers_on_cluster
+from dataengine.engine.shard_writers import writers_for
 from dataengine.engine.storage import Storage
 from dataengine.engine.taking_over import TakingOver
 from dataengine.errors import EngineError, StoppedError
@@ -149,9 +148,7 @@ def drive(
             if len(todo):
                 with cluster(address, terminal) as size:
                     _label(pipeline, job, size, todo, progress, lease, events)
-            writers: OpenWriters = writers_here
-            if cluster_elsewhere(address):
-                writers = partial(writers_on_cluster, address, lease.holder.epoch, terminal)
+            writers = writers_for(address, lease.holder.epoch, terminal)
             finished = patiently(
                 lambda: finish(job, plan.slices, pipeline.pack, writers, progress.writing, lease.check),
                 minutes,

@@ -8,7 +8,8 @@ import numpy as np
 
 from dataengine.engine.batch import Batch
 from dataengine.evaluation.metrics import si_sdr
-from dataengine.models.roles import Prompt, Separator, Waveform
+from dataengine.models.roles import Separator, Waveform
+from stages.separate import check_stem, prompts_of
 
 LIMIT_DB = 30.0
 """Answers that agree better than this are equal for all that matters, and those below its negative have nothing in
@@ -20,18 +21,11 @@ def second_targets(
 ) -> list[Waveform]:
     """What a separator takes out of each mixture [samples] for the prompt of the row at the same place.
 
-    Reads `text` and `speech_prompt`. Raises ValueError for a target of another length, or that is not finite.
+    Reads and raises as `prompts_of` and `check_stem` do.
     """
-    prompts = [
-        Prompt(text=text, speech=bool(speech))
-        for text, speech in zip(batch["text"], batch["speech_prompt"], strict=True)
-    ]
-    targets = [stems.target for stems in separator.separate(mixtures, prompts, sample_rate)]
+    targets = [stems.target for stems in separator.separate(mixtures, prompts_of(batch), sample_rate)]
     for mixture, target in zip(mixtures, targets, strict=True):
-        if target.shape != mixture.shape:
-            raise ValueError(f"the second target has {len(target)} samples, its mixture {len(mixture)}")
-        if not np.isfinite(target).all():
-            raise ValueError("the second target holds samples that are no numbers")
+        check_stem("second target", target, mixture)
     return targets
 
 

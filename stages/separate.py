@@ -42,11 +42,7 @@ class Separate(Stage):
         """Add `target`, `residual` and `expected_gain_db`."""
         assert self._separator is not None
         mixtures = batch["mixture"]
-        prompts = [
-            Prompt(text=text, speech=bool(speech))
-            for text, speech in zip(batch["text"], batch["speech_prompt"], strict=True)
-        ]
-        stems = self._separator.separate(mixtures, prompts, self.context.sample_rate)
+        stems = self._separator.separate(mixtures, prompts_of(batch), self.context.sample_rate)
         self._check(mixtures, stems)
         gains = [np.nan if each.expected_gain_db is None else each.expected_gain_db for each in stems]
         return batch.with_columns(
@@ -57,11 +53,8 @@ class Separate(Stage):
 
     def _check(self, mixtures: Sequence[Waveform], stems: Sequence[Stems]) -> None:
         for mixture, each in zip(mixtures, stems, strict=True):
-            for name, stem in (("target", each.target), ("residual", each.residual)):
-                if stem.shape != mixture.shape:
-                    raise ValueError(f"the {name} has {len(stem)} samples, its mixture {len(mixture)}")
-                if not np.isfinite(stem).all():
-                    raise ValueError(f"the {name} holds samples that are no numbers")
+            check_stem("target", each.target, mixture)
+            check_stem("residual", each.residual, mixture)
         if self.highest_remix_error_db is None:
             return
         errors = ratio_db(powers(_differences(mixtures, stems)), powers(mixtures))
@@ -71,6 +64,20 @@ class Separate(Stage):
                 f"target + residual is off the mixture by {highest:.1f} dB; for a separator that does not "
                 "promise the sum, set `highest_remix_error_db: null`"
             )
+
+
+def prompts_of(batch: Batch) -> list[Prompt]:
+    """What a separator is asked for each row. Reads `text` and `speech_prompt`."""
+    rows = zip(batch["text"], batch["speech_prompt"], strict=True)
+    return [Prompt(text=text, speech=bool(speech)) for text, speech in rows]
+
+
+def check_stem(name: str, stem: Waveform, mixture: Waveform) -> None:
+    """Raise ValueError for a stem of another length than its mixture, both [samples], or that is not finite."""
+    if stem.shape != mixture.shape:
+        raise ValueError(f"the {name} has {len(stem)} samples, its mixture {len(mixture)}")
+    if not np.isfinite(stem).all():
+        raise ValueError(f"the {name} holds samples that are no numbers")
 
 
 def _differences(mixtures: Sequence[Waveform], stems: Sequence[Stems]) -> list[Any]:

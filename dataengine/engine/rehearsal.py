@@ -161,13 +161,18 @@ def rehearse(run: Storage, units: int, slice_units: int, pack: PackSettings) -> 
         parts,
         lambda folder, count: _finish(example, folder, count, rows_a_part, slices >= PARTS_A_FOLDER, pack),
     )
-    kept = round(units * example.kept_a_unit)
+    packing = handing_out = None
+    if example.audio:
+        kept = max(1, round(units * example.kept_a_unit))
+        packed = max(1, min(kept, round(BYTES / example.audio_bytes)))
+        packing = _line_of_bytes(example, packed, pack, _pack)
+        handing_out = _line_of_bytes(example, min(kept, SAMPLES_HANDED_OUT), pack, _hand_out)
     return Rehearsal(
         tempfile.gettempdir(),
         planning,
         Line(finishing.once, finishing.each / rows_a_part),
-        _packing(example, kept, pack),
-        _handing_out(example, kept, pack),
+        packing,
+        handing_out,
     )
 
 
@@ -224,27 +229,17 @@ def _finish(
     return time.perf_counter() - began
 
 
-def _packing(example: Example, kept: int, pack: PackSettings) -> Line | None:
-    if not example.audio:
-        return None
-    samples = max(1, min(kept, round(BYTES / example.audio_bytes)))
-    settings = _pack_settings(example, samples, pack)
-    line = _line(samples, lambda folder, count: _pack(example, folder, count, settings))
-    return Line(line.once, line.each / example.audio_bytes)
-
-
-def _handing_out(example: Example, kept: int, pack: PackSettings) -> Line | None:
-    if not example.audio:
-        return None
-    samples = max(1, min(kept, SAMPLES_HANDED_OUT))
-    settings = _pack_settings(example, samples, pack)
-    line = _line(samples, lambda folder, count: _hand_out(example, folder, count, settings))
-    return Line(line.once, line.each / example.audio_bytes)
-
-
-def _pack_settings(example: Example, samples: int, pack: PackSettings) -> PackSettings:
+def _line_of_bytes(
+    example: Example,
+    samples: int,
+    pack: PackSettings,
+    step: Callable[[Example, Path, int, PackSettings], float],
+) -> Line:
+    """What `step` takes that packs so many samples, into `SHARDS` or more. Each: a byte of shards."""
     megabytes = min(pack.shard_megabytes, samples * example.audio_bytes / SHARDS / MEGABYTE)
-    return pack.model_copy(update={"quota_per_label": None, "shard_megabytes": megabytes})
+    settings = pack.model_copy(update={"quota_per_label": None, "shard_megabytes": megabytes})
+    line = _line(samples, lambda folder, count: step(example, folder, count, settings))
+    return Line(line.once, line.each / example.audio_bytes)
 
 
 def _pack(example: Example, folder: Path, samples: int, pack: PackSettings) -> float:

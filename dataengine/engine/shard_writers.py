@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TextIO
 
 import pyarrow as pa
 
 from dataengine.engine.arrow_stream import from_stream, to_stream
-from dataengine.engine.cluster import cluster
+from dataengine.engine.cluster import cluster, cluster_elsewhere
 from dataengine.engine.lease import LeaseLostError, reason_to_stop
 from dataengine.engine.results import Place
 from dataengine.engine.shards import SampleNotes, write_shard
@@ -36,6 +37,13 @@ class ShardWriters:
 
 OpenWriters = Callable[[], AbstractContextManager[ShardWriters]]
 """Gets hold of the writers, for as long as the block runs, once it is known that there is something to write."""
+
+
+def writers_for(address: str | None, epoch: int, terminal: TextIO) -> OpenWriters:
+    """Those on the cluster that `cluster` would join, or those here where it would join none."""
+    if cluster_elsewhere(address):
+        return partial(writers_on_cluster, address, epoch, terminal)
+    return writers_here
 
 
 @contextmanager
